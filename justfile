@@ -1,0 +1,42 @@
+# Every recipe of the project; `.ci/run` runs the same ones' commands. `just` alone lists them.
+
+_list:
+    @just --list --unsorted
+
+# Formatting, lints with warnings denied, dependency rules
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+    scripts/check-dependencies.sh
+
+# Licences, bans, advisories (needs cargo-deny)
+deny:
+    cargo deny check
+
+# The README's own test command
+test:
+    cargo test --workspace --locked
+
+# The demo on the embedded broker
+demo *ARGS:
+    cargo run --locked -- demo {{ARGS}}
+
+# Start Apache RocketMQ from its Maven artifacts (Java 17, Maven); safe to run twice
+rocketmq-up:
+    scripts/rocketmq.sh up
+
+# Stop it; its messages stay
+rocketmq-down:
+    scripts/rocketmq.sh down
+
+# The demo on Apache RocketMQ, its JVM killed in the middle
+demo-rocketmq: rocketmq-up
+    cargo run --locked -- demo --broker 127.0.0.1:8081 --broker-restart scripts/rocketmq.sh
+
+# The kill tests, longer: each named step 20 times, 200 kills at random
+soak:
+    RINGBACK_SOAK=1 cargo test --locked -p ringback-tests --test chaos_bank1 --test chaos_notifier -- --nocapture
+
+# All that CI does
+ci:
+    .ci/run

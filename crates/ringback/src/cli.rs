@@ -1,0 +1,186 @@
+//! The command line: every subcommand in one place, and the flags that several of them share.
+//!
+//! A flag wins over its `RINGBACK_<FLAG>` variable, that over `ringback.toml`, that over the default; clap does the
+//! first half of it, [`crate::config`] the second. `demo` and `up` keep their own flags beside their code.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::{accounts, bank2_repair, demo, dlq, serve, status, transfer, up};
+use crate::screen::Format;
+
+/// What the simulated amounts do; shown wherever they matter.
+pub const DEMO_AMOUNTS: &str = "\
+Amounts that misbehave (only with --demo; every other amount is an ordinary transfer):
+   3.00  bank1 fails after the debit, inside the transaction: rolled back, nothing is sent
+   4.00  bank2 fails twice, then works: delivered with the third attempt
+   5.00  bank2 is broken until `ringback bank2 repair`: the ladder is used up, the notification is dead
+   6.00  bank2 refuses for good (422): dead after one attempt
+   7.00  bank1's process dies after the half message: the check-back says rolled back
+   8.00  bank1's process dies after its database commit: the check-back says committed, it is delivered";
+
+const EXAMPLES: &str = "\
+Examples:
+  ringback demo                            the whole story, processes killed and all, in under a minute
+  ringback up --demo --ladder 1s,2s,3s     keep the whole system up (Ctrl-C ends it; data stays)
+  ringback transfer --amount 10.00 --wait  move money from bank1 to bank2 and watch it arrive
+  ringback accounts                        both banks, and what is under way between them
+  ringback dlq list                        what could not be delivered
+
+Every flag may be set by an environment variable too: --data-dir is RINGBACK_DATA_DIR, and so on.
+Exit codes: 0 done; 1 the operation failed; 2 wrong usage or configuration.";
+
+/// Best-effort notification on Apache RocketMQ 5.
+///
+/// A service commits a business change; the other company's HTTP API must hear of it: exactly the changes that
+/// committed, none that rolled back, tried again on a widening ladder, then parked where a person sees it.
+#[derive(Debug, Parser)]
+#[command(name = "ringback", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Play the whole story once: kills, retries, a dead letter and its resend; ends with a table
+    Demo(demo::Args),
+    /// Keep the whole system up; a killed service restarts; Ctrl-C stops everything
+    Up(up::Args),
+    /// Move money from bank1's account to bank2's, and with --wait watch it arrive
+    Transfer(transfer::Args),
+    /// Show both banks' accounts and what is under way: the sum never changes
+    Accounts(accounts::Args),
+    /// Tell what became of one transfer, from bank1's and the notifier's records together
+    Status(status::Args),
+    /// Dead letters: list, show, resend or discard them
+    Dlq(dlq::Args),
+    /// Run the embedded broker in this process
+    Broker(serve::Args),
+    /// Run the notifier in this process
+    Notifier(serve::Args),
+    /// Run bank1, the initiator, in this process
+    #[command(after_help = DEMO_AMOUNTS)]
+    Bank1(serve::Args),
+    /// Run bank2, the receiver, in this process; or `bank2 repair` it
+    #[command(after_help = DEMO_AMOUNTS, args_conflicts_with_subcommands = true)]
+    Bank2(Bank2Args),
+}
+
+/// `bank2` alone runs the service; `bank2 repair` asks a running one.
+#[derive(Debug, Args)]
+pub struct Bank2Args {
+    /// What to ask of a running bank2.
+    #[command(subcommand)]
+    pub action: Option<Bank2Action>,
+    /// How to run bank2 here.
+    #[command(flatten)]
+    pub serve: serve::Args,
+}
+
+/// What a running bank2 can be asked.
+#[derive(Debug, Subcommand)]
+pub enum Bank2Action {
+    /// Mend bank2 in demo mode: transfers of 5.00 are accepted from now on
+    Repair(bank2_repair::Args),
+}
+
+impl Command {
+    /// How this command's result and errors are written.
+    pub fn format(&self) -> Format {
+        let json = match self {
+            Self::Transfer(args) => args.output.json,
+            Self::Accounts(args) => args.output.json,
+            Self::Status(args) => args.output.json,
+            Self::Dlq(args) => args.json(),
+            Self::Bank2(Bank2Args { action: Some(Bank2Action::Repair(args)), .. }) => args.output.json,
+            Self::Demo(_) | Self::Up(_) => false,
+            Self::Broker(_) | Self::Notifier(_) | Self::Bank1(_) | Self::Bank2(_) => false,
+        };
+        if json { Format::Json } else { Format::Text }
+    }
+}
+
+/// Where everything lies.
+#[derive(Debug, Clone, Args)]
+pub struct DataDir {
+    /// Folder of databases, logs, ringback.toml and the operator's token
+    #[arg(long, env = "RINGBACK_DATA_DIR", value_name = "FOLDER", default_value = ".ringback")]
+    pub data_dir: PathBuf,
+}
+
+/// How a command that asks the services finds them.
+#[derive(Debug, Clone, Args)]
+pub struct Services {
+    #[command(flatten)]
+    pub data: DataDir,
+    /// bank1's URL [default: as the data folder's run.json says, else ringback.toml]
+    #[arg(long, env = "RINGBACK_BANK1", value_name = "URL", hide_short_help = true)]
+    pub bank1: Option<String>,
+    /// bank2's URL [default: likewise]
+    #[arg(long, env = "RINGBACK_BANK2", value_name = "URL", hide_short_help = true)]
+    pub bank2: Option<String>,
+    /// The notifier's URL [default: likewise]
+    #[arg(long, env = "RINGBACK_NOTIFIER", value_name = "URL", hide_short_help = true)]
+    pub notifier: Option<String>,
+    /// The operator's token [default: read from the data folder]
+    #[arg(long, env = "RINGBACK_TOKEN", value_name = "TOKEN", hide_env_values = true, hide_short_help = true)]
+    pub token: Option<String>,
+}
+
+/// How the result is written.
+#[derive(Debug, Clone, Args)]
+pub struct Output {
+    /// Write the result as JSON
+    #[arg(long, env = "RINGBACK_JSON")]
+    pub json: bool,
+}
+
+impl Output {
+    /// The format asked for.
+    pub fn format(&self) -> Format {
+        if self.json { Format::Json } else { Format::Text }
+    }
+}
+
+/// Where a service writes its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Log {
+    /// To `logs/<service>.log` in the data folder
+    File,
+    /// To standard error
+    Stderr,
+}
+
+/// Prints what clap has to say: help and version are wanted (exit code 0), the rest is wrong usage (2).
+pub fn report(error: &clap::Error) -> ExitCode {
+    if error.print().is_err() {
+        tracing::debug!("nobody reads the usage text");
+    }
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn bank2_alone_serves_and_with_repair_asks() {
+        let alone = Cli::try_parse_from(["ringback", "bank2", "--demo"]).unwrap();
+        assert!(matches!(alone.command, Command::Bank2(Bank2Args { action: None, .. })));
+        let repair = Cli::try_parse_from(["ringback", "bank2", "repair", "--json"]).unwrap();
+        assert!(matches!(repair.command, Command::Bank2(Bank2Args { action: Some(Bank2Action::Repair(_)), .. })));
+        assert_eq!(repair.command.format(), Format::Json);
+    }
+}

@@ -1,0 +1,33 @@
+//! One file a subcommand. Each has its flags (`Args`) and `run`, which gives the exit code or a [`Failure`].
+//!
+//! [`Failure`]: crate::failure::Failure
+
+pub mod accounts;
+pub mod bank2_repair;
+pub mod demo;
+pub mod dlq;
+pub mod serve;
+pub mod status;
+pub mod transfer;
+pub mod up;
+
+use crate::cli::{Bank2Action, Bank2Args, Command};
+use crate::failure::Outcome;
+
+/// Runs the command that the arguments name.
+pub async fn run(command: Command) -> Outcome {
+    use serve::Service;
+    match command {
+        Command::Demo(args) => Box::pin(demo::run(args)).await,
+        Command::Up(args) => Box::pin(up::run(args)).await,
+        Command::Transfer(args) => Box::pin(transfer::run(args)).await,
+        Command::Accounts(args) => accounts::run(args).await,
+        Command::Status(args) => status::run(args).await,
+        Command::Dlq(args) => Box::pin(dlq::run(args)).await,
+        Command::Broker(args) => Box::pin(serve::run(Service::Broker, args)).await,
+        Command::Notifier(args) => Box::pin(serve::run(Service::Notifier, args)).await,
+        Command::Bank1(args) => Box::pin(serve::run(Service::Bank1, args)).await,
+        Command::Bank2(Bank2Args { action: None, serve }) => Box::pin(serve::run(Service::Bank2, serve)).await,
+        Command::Bank2(Bank2Args { action: Some(Bank2Action::Repair(args)), .. }) => bank2_repair::run(args).await,
+    }
+}

@@ -1,1 +1,14 @@
-//! broker
+//! An embedded single-node broker that speaks Apache RocketMQ 5's gRPC protocol
+//! (`apache.rocketmq.v2`), for a laptop, for tests and for small installs.
+
+mod broker;
+mod config;
+mod error;
+mod names;
+mod stats;
+
+pub use broker::Broker;
+pub use config::{Config, GroupConfig, TopicConfig, TopicKind};
+pub use error::{StartError, StoreError};
+pub use names::BadName;
+pub use stats::{GroupStats, Stats, TopicStats};

@@ -1,1 +1,36 @@
-//! producer
+//! The initiator's side: a business change and the notification that tells of it, both or neither.
+//!
+//! [`Initiator::send_in_transaction`] sends a half message, then commits the `outgoing` row and the
+//! business change in one local transaction, then ends the half message. Each of these may be cut
+//! short at any instruction, so three watchers work from the committed rows alone: the `checker`
+//! answers the broker's check-backs (and fences what is unknown), the `feed` reader learns what the
+//! notifier has accepted, and the [`relay`] sends anew what it has not.
+//!
+//! The invariant: a notification becomes visible if and only if its row committed. It breaks if
+//! anything is said to the broker that the database has not confirmed, if the row is not the first
+//! statement of the transaction, or if "accepted" is taken from anywhere but the feed.
+//!
+//! Read in this order: `answer` (what goes in and out), `sending`, `local` (the transaction),
+//! `outgoing` (the table), `checker`, `feed` and `position`, `relay` and `due`, `results`.
+
+mod answer;
+mod checker;
+mod config;
+mod due;
+mod feed;
+mod identity;
+mod initiator;
+mod local;
+mod outgoing;
+mod position;
+pub mod relay;
+mod results;
+mod sending;
+mod steps;
+mod worker;
+
+pub use answer::{Business, BusinessError, NewNotification, SendError, SendOutcome, Took};
+pub use config::{Config, Token};
+pub use initiator::Initiator;
+pub use results::result_routes;
+pub use steps::{CommitFate, NoSteps, Step, Steps};

@@ -1,0 +1,130 @@
+//! The `[initiator]` section of `ringback.toml`, and the bounds between its values.
+
+use std::time::Duration;
+
+use notification::{Group, Invalid, Source, Topic};
+use serde::Deserialize;
+
+/// How this service sends notifications. One transactional topic per initiator database.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The name under which receivers and the notifier know this initiator.
+    pub source: Source,
+    /// The transactional topic that all its notifications go to.
+    pub topic: Topic,
+    /// From the half message's sending to the COMMIT's: what takes longer is rolled back.
+    #[serde(with = "humantime_serde", default = "defaults::transaction_deadline")]
+    pub transaction_deadline: Duration,
+    /// When the broker asks for the first time what became of a half message. Whole seconds, at least
+    /// one more than the deadline, so that a slow business isn't asked about before it can have ended.
+    #[serde(with = "humantime_serde", default = "defaults::check_back_after")]
+    pub check_back_after: Duration,
+    /// The subscriptions that must accept a notification before the relay leaves it alone. Exactly one.
+    pub accepted_by: Vec<Group>,
+    /// The delays after which a committed notification that nobody accepted is sent anew; the last
+    /// repeats.
+    #[serde(deserialize_with = "spans", default = "defaults::relay_after")]
+    pub relay_after: Vec<Duration>,
+    /// When the relay gives a notification up, with the alarm `never_accepted`.
+    #[serde(with = "humantime_serde", default = "defaults::relay_max_age")]
+    pub relay_max_age: Duration,
+    /// The notifier's base URL, whose outcome feed is read.
+    pub notifier: String,
+    /// The operator's token for that feed. Never in the file: whoever composes the service reads it
+    /// from the data folder.
+    #[serde(skip)]
+    pub token: Token,
+}
+
+/// The bearer token, kept out of logs.
+#[derive(Clone, Default)]
+pub struct Token(String);
+
+impl Token {
+    /// Takes the token as it stands in an `Authorization: Bearer` header.
+    pub fn new(token: impl Into<String>) -> Token {
+        Token(token.into())
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+impl Config {
+    /// Checks what one value alone can't show.
+    ///
+    /// # Errors
+    /// Names the field, its value and the limit.
+    pub fn check(&self) -> Result<(), Invalid> {
+        let after = self.check_back_after;
+        if after.subsec_nanos() != 0 || after < self.transaction_deadline + Duration::from_secs(1) {
+            return Err(invalid(
+                "check_back_after",
+                humantime::format_duration(after),
+                "whole seconds, and at least 1 s more than transaction_deadline",
+            ));
+        }
+        if self.transaction_deadline.is_zero() {
+            return Err(invalid("transaction_deadline", "0s", "more than zero"));
+        }
+        if self.accepted_by.len() != 1 {
+            return Err(invalid("accepted_by", self.accepted_by.len(), "exactly one subscription"));
+        }
+        if self.relay_after.is_empty() || self.relay_after.iter().any(Duration::is_zero) {
+            return Err(invalid("relay_after", format!("{:?}", self.relay_after), "at least one delay, none of them zero"));
+        }
+        let url = reqwest::Url::parse(&self.notifier);
+        if !url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+            return Err(invalid("notifier", &self.notifier, "an http or https URL"));
+        }
+        Ok(())
+    }
+
+    /// The first of `relay_after`, in milliseconds.
+    pub(crate) fn first_relay_ms(&self) -> i64 {
+        let first = self.relay_after.first().copied().unwrap_or(self.relay_max_age);
+        i64::try_from(first.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// The subscription whose acceptance counts; [`Config::check`] has made sure of it.
+    pub(crate) fn acceptor(&self) -> &Group {
+        self.accepted_by.first().expect("checked: accepted_by has exactly one subscription")
+    }
+}
+
+fn invalid(field: &str, value: impl std::fmt::Display, limit: &str) -> Invalid {
+    Invalid::new(format!("initiator.{field}"), value, limit)
+}
+
+fn spans<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Duration>, D::Error> {
+    let spans = Vec::<humantime_serde::Serde<Duration>>::deserialize(deserializer)?;
+    Ok(spans.into_iter().map(humantime_serde::Serde::into_inner).collect())
+}
+
+mod defaults {
+    use std::time::Duration;
+
+    pub(super) fn transaction_deadline() -> Duration {
+        Duration::from_secs(25)
+    }
+
+    pub(super) fn check_back_after() -> Duration {
+        Duration::from_secs(30)
+    }
+
+    pub(super) fn relay_after() -> Vec<Duration> {
+        [600, 3_600, 86_400].map(Duration::from_secs).to_vec()
+    }
+
+    pub(super) fn relay_max_age() -> Duration {
+        Duration::from_secs(30 * 86_400)
+    }
+}

@@ -1,0 +1,178 @@
+//! Sends anew what is committed and was not accepted in time.
+//!
+//! Check-backs that nobody hears are lost and counted: an initiator that is away for eight minutes
+//! loses its half messages. "Committed implies visible" therefore rests here. The relay selects by
+//! state, never by a cursor over ids, and each row is claimed by a conditional update, so several
+//! processes may run it. It rests while the outcome feed is unread: a notifier that is away is no
+//! reason to resend a backlog.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use database::DatabaseError;
+use rocketmq::Retry;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::due::{self, Claim, Claimed, Due};
+use crate::initiator::{Initiator, Shared};
+
+/// How often due rows are looked for.
+const PASS_EVERY: Duration = Duration::from_secs(5);
+/// The most rows of one pass.
+const PASS_LIMIT: i64 = 256;
+/// The time between two sends: at most 50 a second.
+const SPACING: Duration = Duration::from_millis(20);
+
+/// What a pass did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pass {
+    /// Sent anew: half message and commit at once, under a fresh message id.
+    pub sent: usize,
+    /// Given up for their age, each with the alarm `never_accepted`.
+    pub given_up: usize,
+    /// Why it ended before the last due row, if it did.
+    pub paused: Option<Pause>,
+}
+
+/// Why a pass sends nothing more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// The outcome feed was not read to its end within the last minute.
+    FeedUnread,
+    /// The broker takes nothing; no rung is used.
+    BrokerAway,
+}
+
+/// One pass over the rows that are due at `now_ms`, at most 256 of them.
+///
+/// # Errors
+/// If the database fails; what was claimed before stays claimed and has its next rung.
+pub async fn pass(initiator: &Initiator, now_ms: i64) -> Result<Pass, DatabaseError> {
+    pass_over(initiator.shared(), now_ms).await
+}
+
+/// Makes passes until `stop`.
+pub(crate) async fn run(shared: &Shared, stop: CancellationToken) {
+    let mut ticks = interval(PASS_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        let passed = tokio::select! {
+            passed = pass_over(shared, shared.clock.now_ms()) => passed,
+            // What is claimed and not yet sent then has its next rung.
+            () = stop.cancelled() => return,
+        };
+        match passed {
+            Ok(pass) if pass.sent + pass.given_up > 0 || pass.paused == Some(Pause::BrokerAway) => {
+                tracing::info!(sent = pass.sent, given_up = pass.given_up, paused = ?pass.paused, "relay_pass");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "relay_failed"),
+        }
+    }
+}
+
+async fn pass_over(shared: &Shared, now_ms: i64) -> Result<Pass, DatabaseError> {
+    let mut pass = Pass::default();
+    for due in due::select(&shared.database, now_ms, PASS_LIMIT).await? {
+        if !shared.freshness.holds(shared.clock.now_ms()) {
+            pass.paused = Some(Pause::FeedUnread);
+            break;
+        }
+        match due::claim(&shared.config, &due, now_ms) {
+            Claim::GiveUp => {
+                if due::give_up(&shared.database, &due).await? == Claimed::Mine {
+                    pass.given_up += 1;
+                    tracing::warn!(tx_no = due.tx_no, sends = due.sends, "never_accepted");
+                }
+            }
+            Claim::Send { next_send_ms } => match send(shared, &due, next_send_ms).await? {
+                Sending::Done => pass.sent += 1,
+                Sending::Gone | Sending::Refused => {}
+                Sending::BrokerAway => {
+                    pass.paused = Some(Pause::BrokerAway);
+                    break;
+                }
+            },
+        }
+    }
+    Ok(pass)
+}
+
+enum Sending {
+    Done,
+    Gone,
+    Refused,
+    BrokerAway,
+}
+
+async fn send(shared: &Shared, due: &Due, next_send_ms: i64) -> Result<Sending, DatabaseError> {
+    sleep_until(shared.pace.slot(Instant::now())).await;
+    if due::take(&shared.database, due, next_send_ms).await? == Claimed::Gone {
+        return Ok(Sending::Gone);
+    }
+    let (notification, generation) = due::load(&shared.database, &shared.config.source, &due.tx_no).await?;
+    let message = shared.message_of(&notification, generation);
+    let half = match shared.producer.begin(message).await {
+        Ok(half) => half,
+        Err(error) if error.retry() == Retry::Never => {
+            // This row's own trouble: it waits for its next rung, and holds up no other.
+            tracing::warn!(tx_no = due.tx_no, %error, "relay_refused");
+            return Ok(Sending::Refused);
+        }
+        Err(error) => {
+            tracing::info!(tx_no = due.tx_no, %error, "relay_not_sent");
+            due::give_back(&shared.database, due, next_send_ms).await?;
+            return Ok(Sending::BrokerAway);
+        }
+    };
+    if let Err(error) = half.commit().await {
+        // The check-back finds the committed row.
+        tracing::info!(tx_no = due.tx_no, %error, "end_unconfirmed");
+    }
+    tracing::info!(tx_no = due.tx_no, sends = due.sends + 1, "relay_sent");
+    Ok(Sending::Done)
+}
+
+/// Spaces sends out over time, whichever pass they belong to.
+#[derive(Debug, Default)]
+pub(crate) struct Pace(Mutex<Option<Instant>>);
+
+impl Pace {
+    /// The next instant at which a send may go out, which is then taken.
+    fn slot(&self, now: Instant) -> Instant {
+        let mut last = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let slot = last.map_or(now, |last| now.max(last + SPACING));
+        *last = Some(slot);
+        slot
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_second_has_more_than_fifty_slots() {
+        let pace = Pace::default();
+        let start = Instant::now();
+        let slots: Vec<Instant> = (0..200).map(|_| pace.slot(start)).collect();
+        for window in slots.windows(51) {
+            assert!(window[50] - window[0] >= Duration::from_secs(1));
+        }
+    }
+
+    #[test]
+    fn an_idle_relay_saves_up_no_slots() {
+        let pace = Pace::default();
+        let start = Instant::now();
+        pace.slot(start);
+        let later = start + Duration::from_secs(60);
+        assert_eq!(pace.slot(later), later);
+        assert_eq!(pace.slot(later), later + SPACING);
+    }
+}

@@ -2,11 +2,21 @@
 //!
 //! - [`v2`]: the gRPC messages and the `MessagingService` client and server, generated at build
 //!   time from `proto/rocketmq.proto`;
-//! - the codes, limits and property names that the server enforces;
-//! - the remoting frame that administration uses, and its JSON bodies.
+//! - [`limits`], [`properties`], [`metadata`]: the numbers and names that the server enforces;
+//! - [`message_id`]: ids in the shape that RocketMQ 5 clients make;
+//! - [`remoting`]: the older frame that administration uses, and the requests sent in it.
 //!
 //! Both the client (`rocketmq`) and the embedded broker (`broker`) are built on this crate, so
-//! that a change of the wire is made once.
+//! that a change of the wire is made once. Nothing here does I/O, spawns or reads a clock.
+
+pub mod limits;
+pub mod message_id;
+pub mod metadata;
+pub mod properties;
+pub mod remoting;
+mod status;
+
+pub use status::{resource, status};
 
 /// The generated types of package `apache.rocketmq.v2`.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]

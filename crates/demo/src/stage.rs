@@ -1,0 +1,225 @@
+//! The stage: four services (three beside a broker that somebody else runs) on one data folder.
+//!
+//! The services are fields, so that an act borrows exactly those that it kills. Starting picks
+//! addresses, writes the configuration and raises the services together; when one of the addresses
+//! was taken by somebody between the look and the bind, it starts over with others.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config_file::{Addresses, ConfigFile};
+use crate::data_folder::DataFolder;
+use crate::ports::{Ports, is_free};
+use crate::run_file::{RunFileWriter, Running};
+use crate::service::{Service, ServiceKind, Spec, StageError};
+
+/// How often a start is repeated on other ports.
+const TRIES: u32 = 4;
+
+/// The program that runs a service as `<program> <service> …`.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// The executable.
+    pub path: PathBuf,
+    /// Environment variables its services shall not see: settings meant for the stage itself.
+    pub without: Vec<OsString>,
+}
+
+/// Which broker the services talk to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BrokerChoice {
+    /// A child of the stage.
+    Embedded,
+    /// Somebody else's, at `host:port`.
+    Elsewhere(String),
+}
+
+/// Whether the banks misbehave at the amounts 3.00 to 8.00 and can be held at a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DemoAmounts {
+    /// They do.
+    On,
+    /// They are ordinary banks.
+    Off,
+}
+
+/// What a stage is raised from, besides its addresses.
+#[derive(Debug, Clone)]
+pub struct StagePlan {
+    /// What to run.
+    pub program: Program,
+    /// With which broker.
+    pub broker: BrokerChoice,
+    /// With or without the simulated exceptions.
+    pub amounts: DemoAmounts,
+}
+
+/// The running services. Dropping it kills them.
+#[derive(Debug)]
+pub struct Stage {
+    /// The embedded broker; `None` beside somebody else's.
+    pub broker: Option<Service>,
+    /// The initiator.
+    pub bank1: Service,
+    /// The receiver.
+    pub bank2: Service,
+    /// The notifier.
+    pub notifier: Service,
+    /// Where they listen.
+    pub addresses: Addresses,
+    run_file: Arc<RunFileWriter>,
+}
+
+impl Stage {
+    /// Picks free addresses, writes `config` with them, raises the services.
+    pub async fn raise(
+        plan: &StagePlan,
+        folder: &DataFolder,
+        config: &ConfigFile,
+        ports: &mut Ports,
+    ) -> anyhow::Result<Stage> {
+        let mut tries = 1;
+        loop {
+            let addresses = pick(&plan.broker, ports)?;
+            let file = config.write(folder.path(), &addresses)?;
+            let error = match Stage::raise_at(plan, folder, file, addresses.clone()).await {
+                Ok(stage) => return Ok(stage),
+                Err(error) => error,
+            };
+            if tries == TRIES || !lost_a_port(&error, &addresses) {
+                return Err(error.into());
+            }
+            tries += 1;
+        }
+    }
+
+    /// Raises the services at these addresses with a configuration that exists.
+    pub async fn raise_at(
+        plan: &StagePlan,
+        folder: &DataFolder,
+        config: PathBuf,
+        addresses: Addresses,
+    ) -> Result<Stage, StageError> {
+        let run_file = Arc::new(RunFileWriter::new(folder.path()));
+        let service = |kind, address| {
+            let mut args = vec![
+                ServiceKind::name(kind).to_owned(),
+                "--config".to_owned(),
+                config.display().to_string(),
+                "--data-dir".to_owned(),
+                folder.path().display().to_string(),
+                "--listen".to_owned(),
+                address,
+                "--with-parent".to_owned(),
+            ];
+            let is_bank = matches!(kind, ServiceKind::Bank1 | ServiceKind::Bank2);
+            if is_bank && plan.amounts == DemoAmounts::On {
+                args.push("--demo".to_owned());
+            }
+            args
+        };
+        let make = |kind, address: std::net::SocketAddr| {
+            let spec = Spec {
+                kind,
+                program: plan.program.clone(),
+                args: service(kind, address.to_string()),
+                address,
+                logs: folder.logs(),
+            };
+            Service::new(spec, Arc::clone(&run_file))
+        };
+        let mut stage = Stage {
+            broker: addresses
+                .broker_listen
+                .map(|address| make(ServiceKind::Broker, address)),
+            bank1: make(ServiceKind::Bank1, addresses.bank1),
+            bank2: make(ServiceKind::Bank2, addresses.bank2),
+            notifier: make(ServiceKind::Notifier, addresses.notifier),
+            addresses,
+            run_file,
+        };
+        stage.start().await?;
+        Ok(stage)
+    }
+
+    /// The broker first, so that nobody's first connection fails; then the rest side by side.
+    async fn start(&mut self) -> Result<(), StageError> {
+        match &mut self.broker {
+            Some(broker) => broker.start().await?,
+            None => self.record_broker_elsewhere()?,
+        }
+        let (bank1, bank2, notifier) = tokio::join!(
+            self.bank1.start(),
+            self.bank2.start(),
+            self.notifier.start()
+        );
+        bank1.and(bank2).and(notifier)
+    }
+
+    fn record_broker_elsewhere(&self) -> Result<(), StageError> {
+        // The run file holds addresses; a broker that is named by a host name is found by the configuration.
+        let Ok(address) = self.addresses.broker.parse() else {
+            return Ok(());
+        };
+        let broker = Running { address, pid: None };
+        self.run_file
+            .record(ServiceKind::Broker.name(), broker)
+            .map_err(|error| StageError::Io {
+                service: ServiceKind::Broker,
+                source: std::io::Error::other(error),
+            })
+    }
+
+    /// Ends all services: those that talk to the broker before the broker. Each may take `grace`.
+    pub async fn stop(mut self, grace: Duration) -> Result<(), StageError> {
+        let (bank1, notifier) = tokio::join!(self.bank1.stop(grace), self.notifier.stop(grace));
+        let bank2 = self.bank2.stop(grace).await;
+        let broker = match &mut self.broker {
+            Some(broker) => broker.stop(grace).await,
+            None => Ok(()),
+        };
+        let run_file = self.run_file.remove();
+        bank1.and(notifier).and(bank2).and(broker)?;
+        run_file.map_err(|source| StageError::Io {
+            service: ServiceKind::Broker,
+            source,
+        })
+    }
+}
+
+/// An address for each service, the usual one where it is free.
+fn pick(broker: &BrokerChoice, ports: &mut Ports) -> anyhow::Result<Addresses> {
+    let (broker, broker_listen) = match broker {
+        BrokerChoice::Embedded => {
+            let address = ports.pick(8081)?;
+            (address.to_string(), Some(address))
+        }
+        BrokerChoice::Elsewhere(address) => (address.clone(), None),
+    };
+    Ok(Addresses {
+        broker,
+        broker_listen,
+        bank1: ports.pick(8181)?,
+        bank2: ports.pick(8182)?,
+        notifier: ports.pick(8190)?,
+    })
+}
+
+/// Whether a service ended at once because its address was taken meanwhile. By now the stage's own
+/// services are dead (dropped), so an address that is taken is taken by somebody else.
+fn lost_a_port(error: &StageError, addresses: &Addresses) -> bool {
+    let Addresses {
+        broker_listen,
+        bank1,
+        bank2,
+        notifier,
+        ..
+    } = addresses;
+    let taken = broker_listen
+        .iter()
+        .chain([bank1, bank2, notifier])
+        .any(|address| !is_free(*address));
+    matches!(error, StageError::Ended { .. }) && taken
+}

@@ -1,0 +1,109 @@
+//! bank1 dies between its half message and the end of its transaction, before and after the commit.
+//!
+//! At these amounts bank1 sends itself a SIGKILL. The broker then asks what became of the half
+//! message, and another process answers: from the database alone, since the first one's memory is
+//! gone. The two transfers are waited for together.
+
+use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
+
+use notification::{BusinessState, TxNo};
+
+use super::board::Board;
+use super::scenes::{self, ALL};
+use crate::patience::eventually;
+use crate::service::Service;
+use crate::table::Seen;
+use crate::world::{Posted, World};
+
+/// A transfer whose process died.
+struct Orphan {
+    tx_no: TxNo,
+    /// The process that died.
+    dead: u32,
+}
+
+/// Plays both. Gives the transfer that must never arrive.
+pub(super) async fn play(
+    bank1: &mut Service,
+    world: &World,
+    patience: Duration,
+    board: &Board,
+) -> Option<TxNo> {
+    let before = kill_amid(bank1, world, scenes::KILLED_BEFORE_COMMIT, patience, board).await;
+    let after = kill_amid(bank1, world, scenes::KILLED_AFTER_COMMIT, patience, board).await;
+    let fenced = before.as_ref().ok().map(|orphan| orphan.tx_no);
+    let (before, after) = tokio::join!(
+        answered(world, before, patience),
+        answered(world, after, patience)
+    );
+    board.set(scenes::KILLED_BEFORE_COMMIT, before);
+    board.set(scenes::KILLED_AFTER_COMMIT, after);
+    fenced
+}
+
+/// Asks for the fatal transfer, sees bank1 die of it, starts bank1 again.
+async fn kill_amid(
+    bank1: &mut Service,
+    world: &World,
+    scene: usize,
+    patience: Duration,
+    board: &Board,
+) -> anyhow::Result<Orphan> {
+    let dead = bank1
+        .pid()
+        .ok_or_else(|| anyhow::anyhow!("bank1 does not run"))?;
+    let tx_no = world.fresh_tx_no();
+    let posted = world.transfer(&tx_no, ALL[scene].amount_fen).await?;
+    anyhow::ensure!(
+        matches!(posted, Posted::NoAnswer(_)),
+        "bank1 lived and answered {posted}"
+    );
+    let status = tokio::time::timeout(patience, bank1.ended_by_itself())
+        .await
+        .map_err(|_elapsed| anyhow::anyhow!("bank1 (pid {dead}) gave no answer and lives"))??;
+    let signal = status.and_then(|status| status.signal());
+    anyhow::ensure!(signal == Some(9), "bank1 ended with {status:?}, not killed");
+    bank1.start().await?;
+    board.tell(&format!(
+        "bank1 (pid {dead}) is dead, another runs; waiting for the check-back"
+    ));
+    Ok(Orphan { tx_no, dead })
+}
+
+async fn answered(
+    world: &World,
+    orphan: anyhow::Result<Orphan>,
+    patience: Duration,
+) -> anyhow::Result<Seen> {
+    let Orphan { tx_no, dead } = orphan?;
+    let (state, checked_by) = eventually("an answered check-back", patience, || async {
+        let result = world.result(&tx_no).await?;
+        Ok(result
+            .checked_by
+            .map(|checked_by| (result.state, checked_by)))
+    })
+    .await?;
+    let ending = match state {
+        BusinessState::RolledBack => {
+            anyhow::ensure!(
+                !world.is_applied(&tx_no).await?,
+                "rolled back, yet bank2 has it"
+            );
+            "rolled back".to_owned()
+        }
+        BusinessState::Committed => world
+            .settled(&tx_no, patience)
+            .await?
+            .notification
+            .state
+            .to_string(),
+        other => other.to_string(),
+    };
+    let pid: u32 = checked_by.rsplit(':').next().unwrap_or_default().parse()?;
+    let age = if pid == dead { "old" } else { "new" };
+    Ok(Seen::new(
+        ending,
+        format!("check-back answered by {age} pid {pid}"),
+    ))
+}

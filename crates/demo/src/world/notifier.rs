@@ -1,0 +1,40 @@
+//! The notifier's API, with the operator's token.
+
+use notification::TxNo;
+use notification::api::notifier::{NotificationView, ResendRequest, Resent};
+use reqwest::Method;
+
+use super::{World, is_absent, read};
+
+impl World {
+    /// What the notifier has on record; `None` before it has accepted it.
+    pub async fn notification(&self, tx_no: &TxNo) -> anyhow::Result<Option<NotificationView>> {
+        let url = format!("{}/notifications/{tx_no}", self.notifier);
+        let response = self
+            .request(Method::GET, &url)
+            .bearer_auth(&self.token)
+            .send()
+            .await?;
+        if is_absent(&response) {
+            return Ok(None);
+        }
+        read(response).await.map(Some)
+    }
+
+    /// Sends a dead letter anew; gives its new generation.
+    pub async fn resend(&self, tx_no: &TxNo) -> anyhow::Result<u32> {
+        let url = format!("{}/dead-letters/{tx_no}/resend", self.notifier);
+        let body = ResendRequest {
+            anyway: false,
+            reason: Some("bank2 is repaired".to_owned()),
+        };
+        let response = self
+            .request(Method::POST, &url)
+            .bearer_auth(&self.token)
+            .json(&body)
+            .send()
+            .await?;
+        let answer: Resent = read(response).await?;
+        Ok(answer.generation)
+    }
+}

@@ -5,7 +5,7 @@
 //! The `ringback` crate reads it back with unknown keys refused, and a test there holds the two together.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +13,11 @@ use std::time::Duration;
 use anyhow::Context;
 use base64::Engine;
 use ring::rand::SecureRandom;
+
+use crate::ports::{BANK1_PORT, BANK2_PORT, BROKER_PORT, NOTIFIER_PORT};
+
+/// The file's name in the data folder.
+const NAME: &str = "ringback.toml";
 
 /// The deadlines of a system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +65,20 @@ pub struct Addresses {
     pub notifier: SocketAddr,
 }
 
+impl Addresses {
+    /// The ports of DESIGN.md on this machine.
+    pub fn usual() -> Addresses {
+        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Addresses {
+            broker: local(BROKER_PORT).to_string(),
+            broker_listen: Some(local(BROKER_PORT)),
+            bank1: local(BANK1_PORT),
+            bank2: local(BANK2_PORT),
+            notifier: local(NOTIFIER_PORT),
+        }
+    }
+}
+
 /// What goes into the file.
 #[derive(Debug, Clone)]
 pub struct ConfigFile {
@@ -85,10 +104,35 @@ impl ConfigFile {
     }
 
     /// Writes `<data>/ringback.toml`, readable by its owner alone (it holds the signing secret),
-    /// and returns its path. Replaces what a failed start left.
+    /// and gives its path. Replaces one that is there.
     pub fn write(&self, data: &Path, addresses: &Addresses) -> anyhow::Result<PathBuf> {
-        let path = data.join("ringback.toml");
-        let fresh = data.join("ringback.toml.new");
+        let path = data.join(NAME);
+        let fresh = self.write_beside(data, addresses)?;
+        std::fs::rename(&fresh, &path).with_context(|| format!("writing {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// As [`ConfigFile::write`], but keeps one that is there; of several processes that try at
+    /// once, one wins and all use its file.
+    pub fn write_if_absent(&self, data: &Path, addresses: &Addresses) -> anyhow::Result<PathBuf> {
+        let path = data.join(NAME);
+        if path.exists() {
+            return Ok(path);
+        }
+        let fresh = self.write_beside(data, addresses)?;
+        let linked = std::fs::hard_link(&fresh, &path);
+        std::fs::remove_file(&fresh).with_context(|| format!("removing {}", fresh.display()))?;
+        match linked {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                Err(error).with_context(|| format!("writing {}", path.display()))
+            }
+            _ => Ok(path),
+        }
+    }
+
+    /// Writes the text to a file of this process alone, beside the one it is to become.
+    fn write_beside(&self, data: &Path, addresses: &Addresses) -> anyhow::Result<PathBuf> {
+        let fresh = data.join(format!("{NAME}.{}", std::process::id()));
         let text = self.render(addresses, &secret()?);
         std::fs::File::options()
             .create(true)
@@ -97,9 +141,8 @@ impl ConfigFile {
             .mode(0o600)
             .open(&fresh)
             .and_then(|mut file| file.write_all(text.as_bytes()))
-            .and_then(|()| std::fs::rename(&fresh, &path))
-            .with_context(|| format!("writing {}", path.display()))?;
-        Ok(path)
+            .with_context(|| format!("writing {}", fresh.display()))?;
+        Ok(fresh)
     }
 
     fn render(&self, addresses: &Addresses, secret: &str) -> String {
@@ -210,25 +253,15 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    fn addresses() -> Addresses {
-        Addresses {
-            broker: "127.0.0.1:8081".into(),
-            broker_listen: Some("127.0.0.1:8081".parse().unwrap()),
-            bank1: "127.0.0.1:8181".parse().unwrap(),
-            bank2: "127.0.0.1:8182".parse().unwrap(),
-            notifier: "127.0.0.1:8190".parse().unwrap(),
-        }
-    }
-
     #[test]
     fn the_file_is_for_its_owner_alone_and_every_run_has_its_own_secret() {
         let data = tempfile::tempdir().unwrap();
         let config = ConfigFile::new("1s,2s,3s", Timings::DEMO);
-        let path = config.write(data.path(), &addresses()).unwrap();
+        let path = config.write(data.path(), &Addresses::usual()).unwrap();
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let first = std::fs::read_to_string(&path).unwrap();
-        config.write(data.path(), &addresses()).unwrap();
+        config.write(data.path(), &Addresses::usual()).unwrap();
         assert_ne!(first, std::fs::read_to_string(&path).unwrap());
     }
 
@@ -238,9 +271,24 @@ mod tests {
         let outside = Addresses {
             broker: "rocketmq:8081".into(),
             broker_listen: None,
-            ..addresses()
+            ..Addresses::usual()
         };
         let text = config.render(&outside, "whsec_x");
         assert!(text.contains("address = \"rocketmq:8081\"") && !text.contains("embedded"));
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_kept() {
+        let data = tempfile::tempdir().unwrap();
+        let config = ConfigFile::new("rocketmq", Timings::USUAL);
+        let path = config
+            .write_if_absent(data.path(), &Addresses::usual())
+            .unwrap();
+        let first = std::fs::read_to_string(&path).unwrap();
+        config
+            .write_if_absent(data.path(), &Addresses::usual())
+            .unwrap();
+        assert_eq!(first, std::fs::read_to_string(&path).unwrap());
+        assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 1);
     }
 }

@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use crate::config_file::{Addresses, ConfigFile};
 use crate::data_folder::DataFolder;
-use crate::ports::{Ports, is_free};
+use crate::ports::{BANK1_PORT, BANK2_PORT, BROKER_PORT, NOTIFIER_PORT, Ports, is_free};
 use crate::run_file::{RunFileWriter, Running};
-use crate::service::{Service, ServiceKind, Spec, StageError};
+use crate::service::{Service, Spec};
+use crate::service_kind::ServiceKind;
+use crate::stage_error::StageError;
 
 /// How often a start is repeated on other ports.
 const TRIES: u32 = 4;
@@ -193,7 +195,7 @@ impl Stage {
 fn pick(broker: &BrokerChoice, ports: &mut Ports) -> anyhow::Result<Addresses> {
     let (broker, broker_listen) = match broker {
         BrokerChoice::Embedded => {
-            let address = ports.pick(8081)?;
+            let address = ports.pick(BROKER_PORT)?;
             (address.to_string(), Some(address))
         }
         BrokerChoice::Elsewhere(address) => (address.clone(), None),
@@ -201,9 +203,9 @@ fn pick(broker: &BrokerChoice, ports: &mut Ports) -> anyhow::Result<Addresses> {
     Ok(Addresses {
         broker,
         broker_listen,
-        bank1: ports.pick(8181)?,
-        bank2: ports.pick(8182)?,
-        notifier: ports.pick(8190)?,
+        bank1: ports.pick(BANK1_PORT)?,
+        bank2: ports.pick(BANK2_PORT)?,
+        notifier: ports.pick(NOTIFIER_PORT)?,
     })
 }
 

@@ -9,7 +9,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::service::{Service, ServiceKind, StageError};
+use crate::service::Service;
+use crate::service_kind::ServiceKind;
+use crate::stage_error::StageError;
 
 /// The first pause before a restart; doubled up to [`LONGEST`].
 const SHORTEST: Duration = Duration::from_millis(200);

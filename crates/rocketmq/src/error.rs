@@ -1,0 +1,182 @@
+//! What can go wrong, and what a caller may do about it.
+//!
+//! A kind exists where a caller acts on it; everything else a server says is `Rejected` with its
+//! code. [`Retry`] is the kind's own answer, so that callers need no table of codes.
+
+use std::fmt;
+use std::time::Duration;
+
+use rocketmq_wire::v2;
+
+/// Whether the same request may succeed later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// Nothing is wrong with the request; try it again after a short while.
+    Soon,
+    /// The request itself is refused: again would be refused again.
+    Never,
+}
+
+/// A request that did not succeed: what was tried, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{operation}: {kind}")]
+pub struct Error {
+    operation: &'static str,
+    kind: ErrorKind,
+}
+
+/// What came of a request that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// No connection, or it broke; whether the request arrived is not known.
+    Unreachable {
+        /// The last endpoint that was tried.
+        address: String,
+        /// What the connection said.
+        reason: String,
+    },
+    /// No answer within the deadline; whether the request arrived is not known.
+    Timeout {
+        /// The endpoint that did not answer.
+        address: String,
+        /// The deadline.
+        after: Duration,
+    },
+    /// The server has no such topic.
+    TopicNotFound {
+        /// The topic.
+        topic: String,
+    },
+    /// The server has no such consumer group.
+    GroupNotFound {
+        /// What the server said.
+        message: String,
+    },
+    /// The topic takes another kind of message.
+    WrongTopicType {
+        /// What the server said.
+        message: String,
+    },
+    /// Body or properties exceed a limit.
+    TooLarge {
+        /// Which limit, and by what.
+        message: String,
+    },
+    /// The receipt handle is no longer good: the lease is over.
+    HandleExpired,
+    /// The server has forgotten this client's Settings; they are being sent again.
+    NotRegistered,
+    /// A value that no server would take; nothing was sent.
+    Invalid {
+        /// The value's name.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The client was closed.
+    Closed,
+    /// The server refused, for a reason that has no kind of its own.
+    Rejected {
+        /// The code of `apache.rocketmq.v2`, or of remoting.
+        code: i32,
+        /// What the server said.
+        message: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn new(operation: &'static str, kind: ErrorKind) -> Self {
+        Self { operation, kind }
+    }
+
+    pub(crate) fn invalid(
+        operation: &'static str,
+        field: &'static str,
+        reason: impl Into<String>,
+    ) -> Self {
+        let reason = reason.into();
+        Self::new(operation, ErrorKind::Invalid { field, reason })
+    }
+
+    /// What came of it.
+    #[must_use]
+    pub fn kind(&self) -> &ErrorKind {
+        &self.kind
+    }
+
+    /// Whether the same request may succeed later.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        self.kind.retry()
+    }
+
+    /// Whether it is not known if the request arrived.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::Unreachable { .. } | ErrorKind::Timeout { .. }
+        )
+    }
+}
+
+impl ErrorKind {
+    /// Whether the same request may succeed later.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Unreachable { .. }
+            | Self::Timeout { .. }
+            // A topic or group may be about to be made.
+            | Self::TopicNotFound { .. }
+            | Self::GroupNotFound { .. }
+            | Self::NotRegistered => Retry::Soon,
+            Self::WrongTopicType { .. }
+            | Self::TooLarge { .. }
+            | Self::HandleExpired
+            | Self::Invalid { .. }
+            | Self::Closed => Retry::Never,
+            // Below 5xxxx the server blames the request, but for these.
+            Self::Rejected { code, .. } => match v2::Code::try_from(*code) {
+                Ok(v2::Code::TooManyRequests | v2::Code::RequestTimeout) => Retry::Soon,
+                Ok(v2::Code::NotImplemented | v2::Code::Unsupported | v2::Code::VersionUnsupported) => Retry::Never,
+                _ if *code >= 50_000 => Retry::Soon,
+                _ => Retry::Never,
+            },
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable { address, reason } => {
+                write!(f, "{address} cannot be reached: {reason}")
+            }
+            Self::Timeout { address, after } => {
+                write!(f, "{address} did not answer within {after:?}")
+            }
+            Self::TopicNotFound { topic } => write!(f, "topic {topic} does not exist"),
+            Self::GroupNotFound { message } => write!(f, "no such consumer group: {message}"),
+            Self::WrongTopicType { message } => {
+                write!(f, "the topic takes another kind of message: {message}")
+            }
+            Self::TooLarge { message } => write!(f, "too large: {message}"),
+            Self::HandleExpired => f.write_str("the receipt handle has expired"),
+            Self::NotRegistered => f.write_str("the server does not know this client's settings"),
+            Self::Invalid { field, reason } => write!(f, "{field}: {reason}"),
+            Self::Closed => f.write_str("the client is closed"),
+            Self::Rejected { code, message } => write!(f, "refused with code {code}: {message}"),
+        }
+    }
+}
+
+/// Why a message was not settled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettleError {
+    /// The lease is over, or it is not known to hold: the message comes back by itself.
+    #[error("the lease on the message is lost")]
+    LeaseLost,
+    /// The broker did not settle it; the message comes back after its lease.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}

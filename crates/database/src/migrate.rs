@@ -1,0 +1,105 @@
+//! Migrations under a lock of our own.
+//!
+//! sqlx's migration lock does nothing on SQLite or MariaDB through `Any`: six simultaneous starts
+//! failed. Here SQLite's write lock covers the whole run (its DDL is transactional, so a failure
+//! leaves nothing behind), and on MariaDB a named lock does, held on the connection that migrates;
+//! that connection is closed afterwards, so that the lock can't outlive the run.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::pool::Pool;
+use sqlx::{Any, AnyConnection, query_scalar};
+use tokio::time::Instant;
+
+use crate::config::Dialect;
+use crate::{Database, DatabaseError, Kind, kind};
+
+/// How long to wait for another process that migrates.
+const LOCK_WAIT: Duration = Duration::from_secs(30);
+
+/// Runs what is pending of one set.
+pub(crate) async fn run(
+    database: &Database,
+    name: &str,
+    migrator: &Migrator,
+) -> Result<(), DatabaseError> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    if !(1..=32).contains(&name.len()) || !name.bytes().all(fits) {
+        let limit = "1 to 32 characters, a-z 0-9 _";
+        return Err(DatabaseError::config("migrations", name, limit));
+    }
+    let mut ours = Migrator::with_migrations(migrator.iter().cloned().collect());
+    ours.set_locking(false);
+    ours.dangerous_set_table_name(Cow::Owned(format!("_migrations_{name}")));
+    match database.dialect() {
+        Dialect::Sqlite => on_sqlite(database.writers(), name, &ours).await,
+        Dialect::MariaDb => on_mariadb(database.writers(), name, &ours).await,
+    }
+}
+
+async fn on_sqlite(
+    writers: &Pool<Any>,
+    name: &str,
+    migrator: &Migrator,
+) -> Result<(), DatabaseError> {
+    let deadline = Instant::now() + LOCK_WAIT;
+    let mut tx = loop {
+        // Each try waits for the busy time-out by itself.
+        match writers.begin_with("BEGIN IMMEDIATE").await {
+            Ok(tx) => break tx,
+            Err(error) if kind(&error) != Kind::Retry => return Err(error.into()),
+            Err(_) if Instant::now() >= deadline => return Err(lock_taken(name)),
+            Err(_) => {}
+        }
+    };
+    migrate(&mut tx, name, migrator).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn on_mariadb(
+    writers: &Pool<Any>,
+    name: &str,
+    migrator: &Migrator,
+) -> Result<(), DatabaseError> {
+    let mut connection = writers.acquire().await?;
+    connection.close_on_drop();
+    // Lock names are the server's, not the database's, and at most 64 characters.
+    let lock = "SELECT GET_LOCK(SHA1(CONCAT('migrations ', DATABASE(), ' ', ?)), ?)";
+    let taken: Option<i64> = query_scalar(lock)
+        .bind(name)
+        .bind(i64::try_from(LOCK_WAIT.as_secs()).unwrap_or(i64::MAX))
+        .fetch_one(&mut *connection)
+        .await?;
+    if taken != Some(1) {
+        return Err(lock_taken(name));
+    }
+    migrate(&mut connection, name, migrator).await
+}
+
+async fn migrate(
+    connection: &mut AnyConnection,
+    name: &str,
+    migrator: &Migrator,
+) -> Result<(), DatabaseError> {
+    let result = migrator.run_direct(None, connection, false).await;
+    result.map_err(|error| match error {
+        MigrateError::VersionMissing(version) => DatabaseError::Newer {
+            name: name.to_owned(),
+            version,
+        },
+        MigrateError::Execute(error) => error.into(),
+        other => DatabaseError::Migrate {
+            name: name.to_owned(),
+            source: Box::new(other),
+        },
+    })
+}
+
+fn lock_taken(name: &str) -> DatabaseError {
+    DatabaseError::MigrationLock {
+        name: name.to_owned(),
+        waited_s: LOCK_WAIT.as_secs(),
+    }
+}

@@ -9,13 +9,13 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 /// The embedded broker's usual gRPC port.
-pub const BROKER_PORT: u16 = 8081;
+pub(crate) const BROKER_PORT: u16 = 8081;
 /// bank1's usual port.
-pub const BANK1_PORT: u16 = 8181;
+pub(crate) const BANK1_PORT: u16 = 8181;
 /// bank2's usual port.
-pub const BANK2_PORT: u16 = 8182;
+pub(crate) const BANK2_PORT: u16 = 8182;
 /// The notifier's usual port.
-pub const NOTIFIER_PORT: u16 = 8190;
+pub(crate) const NOTIFIER_PORT: u16 = 8190;
 
 /// First port of the range that replaces a usual port which is taken.
 const FIRST: u16 = 20_000;

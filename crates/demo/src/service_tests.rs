@@ -2,7 +2,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use nix::sys::signal::kill;
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::*;
@@ -99,29 +99,30 @@ async fn waiting_for_a_service_does_not_ask_it_to_end() {
 
 #[tokio::test]
 async fn a_supervised_service_comes_back_under_another_pid() {
-    use crate::supervise::{Restart, supervise};
+    use crate::supervise::{Restart, watch};
     let data = tempfile::tempdir().unwrap();
     let mut service = service(&data, WELL_BEHAVED);
     service.start().await.unwrap();
     let first = service.pid().unwrap();
     let stop = tokio_util::sync::CancellationToken::new();
     let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
-    let watching = tokio::spawn(supervise(service, stop.clone(), move |restart| {
+    let tell = |restart| {
         if let Restart::Back { pid, .. } = restart {
             told.send(pid).unwrap();
         }
-    }));
-    kill(
-        Pid::from_raw(i32::try_from(first).unwrap()),
-        nix::sys::signal::Signal::SIGKILL,
-    )
-    .unwrap();
-    let second = tokio::time::timeout(Duration::from_secs(20), heard.recv())
-        .await
-        .unwrap()
+    };
+    let killing = async {
+        kill(
+            Pid::from_raw(i32::try_from(first).unwrap()),
+            Signal::SIGKILL,
+        )
         .unwrap();
+        let second = tokio::time::timeout(Duration::from_secs(20), heard.recv()).await;
+        stop.cancel();
+        second.unwrap().unwrap()
+    };
+    let (watched, second) = tokio::join!(watch(&mut service, &stop, &tell), killing);
+    watched.unwrap();
     assert_ne!(second, first);
-    stop.cancel();
-    let service = watching.await.unwrap().unwrap();
     assert_eq!(service.pid(), Some(second));
 }

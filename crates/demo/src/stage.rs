@@ -5,7 +5,8 @@
 //! was taken by somebody between the look and the bind, it starts over with others.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,6 +57,8 @@ pub struct StagePlan {
     pub broker: BrokerChoice,
     /// With or without the simulated exceptions.
     pub amounts: DemoAmounts,
+    /// A ladder that goes before the configuration's.
+    pub ladder: Option<String>,
 }
 
 /// The running services. Dropping it kills them.
@@ -105,28 +108,11 @@ impl Stage {
         addresses: Addresses,
     ) -> Result<Stage, StageError> {
         let run_file = Arc::new(RunFileWriter::new(folder.path()));
-        let service = |kind, address| {
-            let mut args = vec![
-                ServiceKind::name(kind).to_owned(),
-                "--config".to_owned(),
-                config.display().to_string(),
-                "--data-dir".to_owned(),
-                folder.path().display().to_string(),
-                "--listen".to_owned(),
-                address,
-                "--with-parent".to_owned(),
-            ];
-            let is_bank = matches!(kind, ServiceKind::Bank1 | ServiceKind::Bank2);
-            if is_bank && plan.amounts == DemoAmounts::On {
-                args.push("--demo".to_owned());
-            }
-            args
-        };
-        let make = |kind, address: std::net::SocketAddr| {
+        let make = |kind, address: SocketAddr| {
             let spec = Spec {
                 kind,
                 program: plan.program.clone(),
-                args: service(kind, address.to_string()),
+                args: arguments(plan, kind, address, &config, folder.path()),
                 address,
                 logs: folder.logs(),
             };
@@ -189,6 +175,38 @@ impl Stage {
             source,
         })
     }
+}
+
+/// The command line of one service.
+fn arguments(
+    plan: &StagePlan,
+    kind: ServiceKind,
+    address: SocketAddr,
+    config: &Path,
+    data: &Path,
+) -> Vec<String> {
+    let (config, data) = (config.display().to_string(), data.display().to_string());
+    let mut args = vec![kind.name().to_owned(), "--config".to_owned(), config];
+    args.extend([
+        "--data-dir".to_owned(),
+        data,
+        "--listen".to_owned(),
+        address.to_string(),
+    ]);
+    args.push("--with-parent".to_owned());
+    let is_bank = matches!(kind, ServiceKind::Bank1 | ServiceKind::Bank2);
+    if is_bank && plan.amounts == DemoAmounts::On {
+        args.push("--demo".to_owned());
+    }
+    let meets_broker = matches!(kind, ServiceKind::Bank1 | ServiceKind::Notifier);
+    if let (true, BrokerChoice::Elsewhere(broker)) = (meets_broker, &plan.broker) {
+        args.extend(["--broker".to_owned(), broker.clone()]);
+    }
+    let climbs = matches!(kind, ServiceKind::Broker | ServiceKind::Notifier);
+    if let (true, Some(ladder)) = (climbs, &plan.ladder) {
+        args.extend(["--ladder".to_owned(), ladder.clone()]);
+    }
+    args
 }
 
 /// An address for each service, the usual one where it is free.

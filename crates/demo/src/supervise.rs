@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::service::Service;
 use crate::service_kind::ServiceKind;
+use crate::stage::Stage;
 use crate::stage_error::StageError;
 
 /// The first pause before a restart; doubled up to [`LONGEST`].
@@ -48,18 +49,40 @@ pub enum Restart {
     },
 }
 
-/// Watches a started service until `stop`, and gives it back for its orderly end. `seen` hears of
-/// every restart.
+/// Watches the services of a stage until `stop`, and gives the stage back for its orderly end.
+/// `seen` hears of every restart.
 pub async fn supervise(
-    mut service: Service,
+    mut stage: Stage,
     stop: CancellationToken,
     seen: impl Fn(Restart),
-) -> Result<Service, StageError> {
+) -> Result<Stage, StageError> {
+    let broker = async {
+        match &mut stage.broker {
+            Some(broker) => watch(broker, &stop, &seen).await,
+            None => Ok(()),
+        }
+    };
+    let (broker, bank1, bank2, notifier) = tokio::join!(
+        broker,
+        watch(&mut stage.bank1, &stop, &seen),
+        watch(&mut stage.bank2, &stop, &seen),
+        watch(&mut stage.notifier, &stop, &seen),
+    );
+    broker.and(bank1).and(bank2).and(notifier)?;
+    Ok(stage)
+}
+
+/// Watches one started service until `stop`.
+pub(crate) async fn watch(
+    service: &mut Service,
+    stop: &CancellationToken,
+    seen: &impl Fn(Restart),
+) -> Result<(), StageError> {
     let mut pause = SHORTEST;
     loop {
         let started = Instant::now();
         let status = tokio::select! {
-            () = stop.cancelled() => return Ok(service),
+            () = stop.cancelled() => return Ok(()),
             ended = service.ended_by_itself() => ended?,
         };
         seen(Restart::Ended {
@@ -71,11 +94,11 @@ pub async fn supervise(
         }
         loop {
             tokio::select! {
-                () = stop.cancelled() => return Ok(service),
+                () = stop.cancelled() => return Ok(()),
                 () = tokio::time::sleep(pause) => {}
             }
             pause = (pause * 2).min(LONGEST);
-            match restart(&mut service).await {
+            match restart(service).await {
                 Ok(pid) => {
                     seen(Restart::Back {
                         service: service.kind(),

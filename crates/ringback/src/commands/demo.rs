@@ -1,16 +1,127 @@
 //! `ringback demo`: the whole story once, with real kills, ending in a table.
 
+mod elsewhere;
+mod progress;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use demo::story::{Board, Ending, Script};
+use demo::{
+    BrokerChoice, ConfigFile, DataFolder, DemoAmounts, Ports, Stage, StagePlan, Timings, UsualPorts, Verdict, World,
+};
+use tokio::time::Instant;
+
+use self::progress::Progress;
+use super::staging::{INTERRUPTED, folder, interrupted, program};
 use crate::cli::DataDir;
 use crate::failure::{Failure, Outcome};
+use crate::screen;
+
+/// The ladder the story's expectations are written for.
+const LADDER: &str = "1s,2s,3s";
+/// How long the services may take to end when the story is over; their data is thrown away anyway.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Flags of `demo`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Where the run's own folder `demo` lies; emptied at each start.
     #[command(flatten)]
     pub data: DataDir,
+    /// Play on this broker (gRPC, host:port) instead of the embedded one: a topic and a group are made there
+    #[arg(long, env = "RINGBACK_BROKER", value_name = "ADDRESS")]
+    pub broker: Option<String>,
+    /// That broker's administration (remoting, host:port) [default: port 10911 of the same host]
+    #[arg(long, env = "RINGBACK_BROKER_ADMIN", value_name = "ADDRESS", requires = "broker")]
+    pub broker_admin: Option<String>,
+    /// A program that kills that broker when called with `kill9`, and starts it again with `start`
+    #[arg(long, env = "RINGBACK_BROKER_RESTART", value_name = "SCRIPT", requires = "broker")]
+    pub broker_restart: Option<PathBuf>,
 }
 
 /// Plays the story; exit code 0 only if every line of the table holds.
-pub async fn run(_args: Args) -> Outcome {
-    Err(Failure::operation("the story is not written yet"))
+pub async fn run(args: Args) -> Outcome {
+    let started = Instant::now();
+    let place = args.data.data_dir.join("demo");
+    let folder = DataFolder::fresh(&place).map_err(|error| self::folder(&error))?;
+    let mut config = ConfigFile::new(LADDER, Timings::DEMO);
+    if let Some(broker) = &args.broker {
+        let names = elsewhere::make(broker, args.broker_admin.as_deref()).await?;
+        (config.topic, config.group) = (names.topic, names.group);
+    }
+    screen::line(&headline(args.broker.as_deref(), &place.display().to_string()));
+    let plan = StagePlan {
+        program: program()?,
+        broker: args.broker.map_or(BrokerChoice::Embedded, BrokerChoice::Elsewhere),
+        amounts: DemoAmounts::On,
+        ladder: None,
+    };
+    let script = Script {
+        broker_restart: args.broker_restart,
+        patience: match plan.broker {
+            BrokerChoice::Embedded => Duration::from_secs(45),
+            BrokerChoice::Elsewhere(_) => Duration::from_secs(100),
+        },
+    };
+    let progress = Progress::on_terminal();
+    let board = progress.board(folder.logs());
+    let mut ports = Ports::new(UsualPorts::Prefer, fastrand::Rng::new());
+    let played = tokio::select! {
+        // Dropping an unfinished start kills what it had started.
+        played = play(&plan, &folder, &config, &mut ports, &script, &board) => played?,
+        interrupt = interrupted() => {
+            interrupt?;
+            progress.clear();
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+    };
+    progress.clear();
+    Ok(close(&played, started.elapsed(), &folder))
+}
+
+/// Raises the stage, plays, and ends the services.
+async fn play(
+    plan: &StagePlan,
+    folder: &DataFolder,
+    config: &ConfigFile,
+    ports: &mut Ports,
+    script: &Script,
+    board: &Board,
+) -> Result<Ending, Failure> {
+    let mut stage = Stage::raise(plan, folder, config, ports).await?;
+    let world = World::new(http()?, &stage.addresses, folder.path())?;
+    let ending = Box::pin(demo::story::play(&mut stage, &world, script, board)).await;
+    stage.stop(GRACE).await.map_err(anyhow::Error::from)?;
+    Ok(ending)
+}
+
+fn http() -> Result<reqwest::Client, Failure> {
+    service::http_client::build(&service::http_client::HttpOptions::default())
+        .map_err(|error| Failure::operation(format!("the HTTP client: {error}")))
+}
+
+fn headline(broker: Option<&str>, data: &str) -> String {
+    let broker = broker.map_or("embedded".to_owned(), |address| format!("Apache RocketMQ at {address}"));
+    format!("ringback demo   broker {broker} · SQLite · ladder 1s 2s 3s (1 + 3 attempts) · data {data}")
+}
+
+/// The last two lines, and the exit code.
+fn close(ending: &Ending, took: Duration, folder: &DataFolder) -> ExitCode {
+    let skipped = ending.rows.iter().filter(|row| matches!(row.verdict, Verdict::Skipped(_))).count();
+    let held = ending.rows.iter().filter(|row| matches!(row.verdict, Verdict::Held(_))).count();
+    let skipped = if skipped == 0 { String::new() } else { format!(", {skipped} skipped") };
+    let money = match &ending.money {
+        Ok(money) => money.render(),
+        Err(error) => format!("the money could not be counted: {error:#}"),
+    };
+    screen::line(&format!("{money}      {held}/{} as expected{skipped}  {} s", ending.rows.len(), took.as_secs()));
+    if ending.holds() {
+        screen::line("Next: cargo run -- up --demo --ladder 1s,2s,3s");
+        ExitCode::SUCCESS
+    } else {
+        screen::line(&format!("Not every line holds. Logs: {}", folder.logs().display()));
+        ExitCode::FAILURE
+    }
 }

@@ -1,0 +1,99 @@
+//! Logs, by `tracing`: JSON lines in a file, or text for a person on standard error.
+//!
+//! A log line never holds a secret or a body. Events have stable names, in the field `event`.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::Context;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, fmt};
+
+/// Where logs go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogOutput {
+    /// Appended to this file; its folder is made if it is absent.
+    File(PathBuf),
+    /// Standard error.
+    Stderr,
+}
+
+/// Starts logging for the process; once. `filter` is a level or a list such as
+/// `info,notifier=debug`.
+pub fn init(output: &LogOutput, filter: &str) -> anyhow::Result<()> {
+    let targets: Targets = filter.parse().map_err(|error| {
+        anyhow::anyhow!(
+            "log filter: {filter:?} is refused ({error}): a level (error, warn, info, debug, trace) \
+             or a list such as info,notifier=debug"
+        )
+    })?;
+    let layer = match output {
+        LogOutput::File(path) => json(append(path)?).boxed(),
+        LogOutput::Stderr => fmt::layer().with_writer(std::io::stderr).boxed(),
+    };
+    Registry::default()
+        .with(layer.with_filter(targets))
+        .try_init()
+        .context("logging was started before")
+}
+
+/// One line an event, written whole: a kill cuts at most the last one.
+fn json<S>(file: File) -> impl Layer<S>
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+{
+    fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_writer(Mutex::new(file))
+}
+
+fn append(path: &Path) -> anyhow::Result<File> {
+    let shown = path.display();
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("making the folder of the log file {shown}"))?;
+    }
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .with_context(|| format!("opening the log file {shown}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_gets_one_json_line_an_event_below_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logs/x.log");
+        for run in ["first", "second"] {
+            let layer = json(append(&path).unwrap());
+            let subscriber = Registry::default().with(layer);
+            tracing::subscriber::with_default(subscriber, || {
+                tracing::info!(event = "started", run);
+            });
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<serde_json::Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0]["event"], "started");
+        assert_eq!(lines[1]["run"], "second");
+        assert_eq!(lines[1]["level"], "INFO");
+    }
+
+    #[test]
+    fn a_bad_filter_is_told_what_is_good() {
+        let error = init(&LogOutput::Stderr, "loud").unwrap_err().to_string();
+        assert!(error.contains("loud") && error.contains("info"), "{error}");
+    }
+}

@@ -32,6 +32,7 @@ use sqlx::pool::{Pool, PoolConnection};
 pub use config::{Config, Dialect};
 pub use error::{CommitError, DatabaseError};
 pub use kind::{Kind, kind};
+pub use migrate::Migrations;
 pub use tx::Tx;
 
 /// An open database: a pool to write and a pool to read. Cloning shares both.
@@ -62,15 +63,10 @@ impl Database {
         })
     }
 
-    /// Brings the tables of one set of migrations up to date. `name` (`[a-z0-9_]`, at most 32) is
-    /// the set's: what was applied is kept in `_migrations_<name>`. Any number of processes may do
-    /// this at once. A database that a newer program has migrated further is refused.
-    pub async fn migrate(
-        &self,
-        name: &str,
-        migrator: &sqlx::migrate::Migrator,
-    ) -> Result<(), DatabaseError> {
-        migrate::run(self, name, migrator).await
+    /// Brings the tables of one set of migrations up to date. Any number of processes may do this
+    /// at once. A database that a newer program has migrated further is refused.
+    pub async fn migrate(&self, migrations: &Migrations) -> Result<(), DatabaseError> {
+        migrate::run(self, migrations).await
     }
 
     /// Begins a transaction, with the write lock taken on SQLite. Waits at most the configured

@@ -8,9 +8,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::pool::Pool;
-use sqlx::{Any, AnyConnection, query_scalar};
+use sqlx::{Any, AnyConnection, SqlSafeStr, query_scalar};
 use tokio::time::Instant;
 
 use crate::config::Dialect;
@@ -19,23 +19,42 @@ use crate::{Database, DatabaseError, Kind, kind};
 /// How long to wait for another process that migrates.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
 
+/// A set of migrations, as a constant of the crate whose tables they make.
+#[derive(Debug, Clone, Copy)]
+pub struct Migrations {
+    /// The set's name, `[a-z0-9_]`, at most 32: what was applied is kept in `_migrations_<name>`.
+    pub name: &'static str,
+    /// Version, description and SQL text (`include_str!`) of each. A file is never changed once it
+    /// was released: its checksum is kept.
+    pub files: &'static [(i64, &'static str, &'static str)],
+}
+
+impl Migrations {
+    /// sqlx's form of it, with our table and without its lock.
+    fn migrator(&self) -> Migrator {
+        let migration = |(version, description, sql): &(i64, &'static str, &'static str)| {
+            let (description, sql) = (Cow::Borrowed(*description), sql.into_sql_str());
+            Migration::new(*version, description, MigrationType::Simple, sql, false)
+        };
+        let mut migrator = Migrator::with_migrations(self.files.iter().map(migration).collect());
+        migrator.set_locking(false);
+        migrator.dangerous_set_table_name(format!("_migrations_{}", self.name));
+        migrator
+    }
+}
+
 /// Runs what is pending of one set.
-pub(crate) async fn run(
-    database: &Database,
-    name: &str,
-    migrator: &Migrator,
-) -> Result<(), DatabaseError> {
+pub(crate) async fn run(database: &Database, migrations: &Migrations) -> Result<(), DatabaseError> {
+    let name = migrations.name;
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     if !(1..=32).contains(&name.len()) || !name.bytes().all(fits) {
         let limit = "1 to 32 characters, a-z 0-9 _";
         return Err(DatabaseError::config("migrations", name, limit));
     }
-    let mut ours = Migrator::with_migrations(migrator.iter().cloned().collect());
-    ours.set_locking(false);
-    ours.dangerous_set_table_name(Cow::Owned(format!("_migrations_{name}")));
+    let migrator = migrations.migrator();
     match database.dialect() {
-        Dialect::Sqlite => on_sqlite(database.writers(), name, &ours).await,
-        Dialect::MariaDb => on_mariadb(database.writers(), name, &ours).await,
+        Dialect::Sqlite => on_sqlite(database.writers(), name, &migrator).await,
+        Dialect::MariaDb => on_mariadb(database.writers(), name, &migrator).await,
     }
 }
 

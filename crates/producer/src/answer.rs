@@ -30,8 +30,13 @@ pub struct NewNotification {
 /// The business change, made in the transaction whose first statement has recorded the notification.
 ///
 /// It may be dropped halfway when the deadline passes; the transaction is then rolled back.
-pub type Business =
-    Box<dyn for<'a> FnOnce(&'a mut Tx) -> Pin<Box<dyn Future<Output = Result<(), BusinessError>> + Send + 'a>> + Send>;
+pub type Business = Box<
+    dyn for<'a> FnOnce(
+            &'a mut Tx,
+        )
+            -> Pin<Box<dyn Future<Output = Result<(), BusinessError>> + Send + 'a>>
+        + Send,
+>;
 
 /// Why the business change was not made.
 #[derive(Debug, thiserror::Error)]

@@ -23,31 +23,46 @@ pub(crate) struct Checker {
 
 impl Checker {
     /// `database` is the checker's own; `checked_by` is noted in the rows it answers from.
-    pub(crate) fn new(database: Database, id: InitiatorId, checked_by: String, clock: Clock) -> Checker {
-        Checker { database, id, checked_by, clock }
+    pub(crate) fn new(
+        database: Database,
+        id: InitiatorId,
+        checked_by: String,
+        clock: Clock,
+    ) -> Checker {
+        Checker {
+            database,
+            id,
+            checked_by,
+            clock,
+        }
     }
 
     async fn resolve(&self, half: &OrphanedHalf) -> Resolution {
-        let property = |name: &str| half.properties.get(name).map(String::as_str).unwrap_or_default();
+        let property = |name: &str| {
+            half.properties
+                .get(name)
+                .map(String::as_str)
+                .unwrap_or_default()
+        };
         let theirs = property(message::INITIATOR_ID);
         if theirs != self.id.as_str() {
-            tracing::warn!(theirs, ours = %self.id, topic = half.topic, message_id = half.message_id, "foreign_initiator");
+            tracing::warn!(event = "foreign_initiator", theirs, ours = %self.id, topic = half.topic, message_id = half.message_id);
             return Resolution::Unknown;
         }
         let tx_no = match property(message::TX_NO).parse::<TxNo>() {
             Ok(tx_no) => tx_no,
             Err(error) => {
-                tracing::warn!(%error, message_id = half.message_id, "malformed_half");
+                tracing::warn!(event = "malformed_half", %error, message_id = half.message_id);
                 return Resolution::Unknown;
             }
         };
         match self.decide(&tx_no, &half.topic).await {
             Ok(resolution) => {
-                tracing::info!(%tx_no, ?resolution, checks = half.checks, "check_back_answered");
+                tracing::info!(event = "check_back_answered", %tx_no, ?resolution, checks = half.checks);
                 resolution
             }
             Err(error) => {
-                tracing::info!(%tx_no, %error, checks = half.checks, "check_back_not_answered");
+                tracing::info!(event = "check_back_not_answered", %tx_no, %error, checks = half.checks);
                 Resolution::Unknown
             }
         }
@@ -56,8 +71,14 @@ impl Checker {
     /// An error of any kind answers nothing.
     async fn decide(&self, tx_no: &TxNo, topic: &str) -> Result<Resolution, DatabaseError> {
         let now_ms = self.clock.now_ms();
-        let fence =
-            outgoing::fence(&mut *self.database.write().await?, tx_no, topic, &self.checked_by, now_ms).await?;
+        let fence = outgoing::fence(
+            &mut *self.database.write().await?,
+            tx_no,
+            topic,
+            &self.checked_by,
+            now_ms,
+        )
+        .await?;
         if fence == Fence::Set {
             return Ok(Resolution::Rollback);
         }
@@ -73,10 +94,13 @@ impl Checker {
     }
 
     async fn note(&self, tx_no: &TxNo) {
-        let noted = async { outgoing::note_checked(&mut *self.database.write().await?, tx_no, &self.checked_by).await };
+        let noted = async {
+            outgoing::note_checked(&mut *self.database.write().await?, tx_no, &self.checked_by)
+                .await
+        };
         if let Err(error) = noted.await {
             // The note is for people; the answer stands without it.
-            tracing::debug!(%tx_no, %error, "check_not_noted");
+            tracing::debug!(event = "check_not_noted", %tx_no, %error);
         }
     }
 }

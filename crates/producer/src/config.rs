@@ -76,10 +76,18 @@ impl Config {
             return Err(invalid("transaction_deadline", "0s", "more than zero"));
         }
         if self.accepted_by.len() != 1 {
-            return Err(invalid("accepted_by", self.accepted_by.len(), "exactly one subscription"));
+            return Err(invalid(
+                "accepted_by",
+                self.accepted_by.len(),
+                "exactly one subscription",
+            ));
         }
         if self.relay_after.is_empty() || self.relay_after.iter().any(Duration::is_zero) {
-            return Err(invalid("relay_after", format!("{:?}", self.relay_after), "at least one delay, none of them zero"));
+            return Err(invalid(
+                "relay_after",
+                format!("{:?}", self.relay_after),
+                "at least one delay, none of them zero",
+            ));
         }
         let url = reqwest::Url::parse(&self.notifier);
         if !url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
@@ -90,13 +98,19 @@ impl Config {
 
     /// The first of `relay_after`, in milliseconds.
     pub(crate) fn first_relay_ms(&self) -> i64 {
-        let first = self.relay_after.first().copied().unwrap_or(self.relay_max_age);
+        let first = self
+            .relay_after
+            .first()
+            .copied()
+            .unwrap_or(self.relay_max_age);
         i64::try_from(first.as_millis()).unwrap_or(i64::MAX)
     }
 
     /// The subscription whose acceptance counts; [`Config::check`] has made sure of it.
     pub(crate) fn acceptor(&self) -> &Group {
-        self.accepted_by.first().expect("checked: accepted_by has exactly one subscription")
+        self.accepted_by
+            .first()
+            .expect("checked: accepted_by has exactly one subscription")
     }
 }
 
@@ -106,7 +120,10 @@ fn invalid(field: &str, value: impl std::fmt::Display, limit: &str) -> Invalid {
 
 fn spans<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Duration>, D::Error> {
     let spans = Vec::<humantime_serde::Serde<Duration>>::deserialize(deserializer)?;
-    Ok(spans.into_iter().map(humantime_serde::Serde::into_inner).collect())
+    Ok(spans
+        .into_iter()
+        .map(humantime_serde::Serde::into_inner)
+        .collect())
 }
 
 mod defaults {
@@ -126,5 +143,93 @@ mod defaults {
 
     pub(super) fn relay_max_age() -> Duration {
         Duration::from_secs(30 * 86_400)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn config() -> Config {
+        let text = r#"{"source":"bank1","topic":"topic_txmsg","accepted_by":["bank2"],"notifier":"http://127.0.0.1:8190"}"#;
+        serde_json::from_str(text).unwrap()
+    }
+
+    fn refused(change: impl FnOnce(&mut Config)) -> String {
+        let mut config = config();
+        change(&mut config);
+        config.check().unwrap_err().field
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_contract_and_agree() {
+        let config = config();
+        config.check().unwrap();
+        assert_eq!(config.transaction_deadline, Duration::from_secs(25));
+        assert_eq!(config.check_back_after, Duration::from_secs(30));
+        assert_eq!(
+            config.relay_after,
+            [600, 3_600, 86_400].map(Duration::from_secs)
+        );
+        assert_eq!(config.relay_max_age, Duration::from_secs(2_592_000));
+    }
+
+    #[test]
+    fn spans_are_written_like_10m() {
+        let text = r#"{"source":"a","topic":"t","accepted_by":["g"],"notifier":"http://n","relay_after":["1m","2h"],
+            "transaction_deadline":"4s","check_back_after":"5s"}"#;
+        let config: Config = serde_json::from_str(text).unwrap();
+        config.check().unwrap();
+        assert_eq!(config.relay_after, [60, 7_200].map(Duration::from_secs));
+    }
+
+    #[test]
+    fn a_check_back_never_comes_before_the_deadline_has_passed() {
+        let field = "initiator.check_back_after";
+        assert_eq!(
+            refused(|config| config.check_back_after = Duration::from_secs(25)),
+            field
+        );
+        assert_eq!(
+            refused(|config| config.check_back_after = Duration::from_millis(26_500)),
+            field
+        );
+        let mut config = config();
+        config.check_back_after = Duration::from_secs(26);
+        config.check().unwrap();
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_named() {
+        assert_eq!(
+            refused(|config| config.accepted_by.clear()),
+            "initiator.accepted_by"
+        );
+        assert_eq!(
+            refused(|config| config.relay_after.clear()),
+            "initiator.relay_after"
+        );
+        assert_eq!(
+            refused(|config| config.notifier = "127.0.0.1:8190".into()),
+            "initiator.notifier"
+        );
+        assert_eq!(
+            refused(|config| config.transaction_deadline = Duration::ZERO),
+            "initiator.transaction_deadline"
+        );
+    }
+
+    #[test]
+    fn no_token_and_no_fault_comes_from_configuration() {
+        for key in ["token", "steps", "commit_fate", "relay"] {
+            let text = format!(
+                r#"{{"source":"a","topic":"t","accepted_by":["g"],"notifier":"http://n","{key}":"x"}}"#
+            );
+            let error = serde_json::from_str::<Config>(&text)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains("unknown field"), "{error}");
+        }
+        assert_eq!(format!("{:?}", Token::new("secret")), "Token(…)");
     }
 }

@@ -32,8 +32,13 @@ pub(crate) fn claim(config: &Config, due: &Due, now_ms: i64) -> Claim {
         return Claim::GiveUp;
     }
     let rungs = &config.relay_after;
-    let next = usize::try_from(due.sends).unwrap_or(0).saturating_add(1).min(rungs.len() - 1);
-    Claim::Send { next_send_ms: now_ms.saturating_add(millis(rungs[next])) }
+    let next = usize::try_from(due.sends)
+        .unwrap_or(0)
+        .saturating_add(1)
+        .min(rungs.len() - 1);
+    Claim::Send {
+        next_send_ms: now_ms.saturating_add(millis(rungs[next])),
+    }
 }
 
 fn millis(span: std::time::Duration) -> i64 {
@@ -41,7 +46,11 @@ fn millis(span: std::time::Duration) -> i64 {
 }
 
 /// The rows that are due at `now_ms`, the longest due first.
-pub(crate) async fn select(database: &Database, now_ms: i64, limit: i64) -> Result<Vec<Due>, DatabaseError> {
+pub(crate) async fn select(
+    database: &Database,
+    now_ms: i64,
+    limit: i64,
+) -> Result<Vec<Due>, DatabaseError> {
     let rows = sqlx::query(
         "SELECT tx_no, created_ms, next_send_ms, sends FROM outgoing \
          WHERE next_send_ms <= ? AND state = 'committed' ORDER BY next_send_ms LIMIT ?",
@@ -72,12 +81,20 @@ pub(crate) enum Claimed {
 
 impl Claimed {
     fn from_rows(rows: u64) -> Claimed {
-        if rows == 1 { Claimed::Mine } else { Claimed::Gone }
+        if rows == 1 {
+            Claimed::Mine
+        } else {
+            Claimed::Gone
+        }
     }
 }
 
 /// Takes a due row for one send. What was accepted meanwhile gets no further one.
-pub(crate) async fn take(database: &Database, due: &Due, next_send_ms: i64) -> Result<Claimed, DatabaseError> {
+pub(crate) async fn take(
+    database: &Database,
+    due: &Due,
+    next_send_ms: i64,
+) -> Result<Claimed, DatabaseError> {
     let done = sqlx::query(
         "UPDATE outgoing SET next_send_ms = CASE WHEN outcome = 'none' THEN ? ELSE NULL END, sends = sends + 1 \
          WHERE tx_no = ? AND next_send_ms = ?",
@@ -91,7 +108,11 @@ pub(crate) async fn take(database: &Database, due: &Due, next_send_ms: i64) -> R
 }
 
 /// Gives a taken row back, because the broker took nothing: a broker that is away uses no rung.
-pub(crate) async fn give_back(database: &Database, due: &Due, next_send_ms: i64) -> Result<(), DatabaseError> {
+pub(crate) async fn give_back(
+    database: &Database,
+    due: &Due,
+    next_send_ms: i64,
+) -> Result<(), DatabaseError> {
     sqlx::query("UPDATE outgoing SET next_send_ms = ?, sends = sends - 1 WHERE tx_no = ? AND next_send_ms = ?")
         .bind(due.next_send_ms)
         .bind(&due.tx_no)
@@ -103,11 +124,12 @@ pub(crate) async fn give_back(database: &Database, due: &Due, next_send_ms: i64)
 
 /// Gives a due row up for good.
 pub(crate) async fn give_up(database: &Database, due: &Due) -> Result<Claimed, DatabaseError> {
-    let done = sqlx::query("UPDATE outgoing SET next_send_ms = NULL WHERE tx_no = ? AND next_send_ms = ?")
-        .bind(&due.tx_no)
-        .bind(due.next_send_ms)
-        .execute(&mut *database.write().await?)
-        .await?;
+    let done =
+        sqlx::query("UPDATE outgoing SET next_send_ms = NULL WHERE tx_no = ? AND next_send_ms = ?")
+            .bind(&due.tx_no)
+            .bind(due.next_send_ms)
+            .execute(&mut *database.write().await?)
+            .await?;
     Ok(Claimed::from_rows(done.rows_affected()))
 }
 
@@ -130,7 +152,8 @@ pub(crate) async fn load(
 
 fn notification(source: &Source, row: &AnyRow) -> Result<Notification, sqlx::Error> {
     let text = |column: &str| row.try_get::<String, _>(column);
-    let optional = |column: &str| text(column).map(|text| Some(text).filter(|text| !text.is_empty()));
+    let optional =
+        |column: &str| text(column).map(|text| Some(text).filter(|text| !text.is_empty()));
     Ok(Notification {
         source: source.clone(),
         tx_no: typed::<TxNo>(&text("tx_no")?)?,
@@ -145,5 +168,44 @@ fn notification(source: &Source, row: &AnyRow) -> Result<Notification, sqlx::Err
 }
 
 fn typed<T: std::str::FromStr<Err = Invalid>>(text: &str) -> Result<T, sqlx::Error> {
-    text.parse().map_err(|invalid| sqlx::Error::Decode(Box::new(invalid)))
+    text.parse()
+        .map_err(|invalid| sqlx::Error::Decode(Box::new(invalid)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::config;
+
+    const HOUR: i64 = 3_600_000;
+    const DAY: i64 = 24 * HOUR;
+
+    fn due(sends: i32) -> Due {
+        Due {
+            tx_no: String::new(),
+            created_ms: 0,
+            next_send_ms: 0,
+            sends,
+        }
+    }
+
+    #[test]
+    fn the_rungs_widen_and_the_last_repeats() {
+        for (sends, wait_ms) in [(0, HOUR), (1, DAY), (2, DAY), (29, DAY)] {
+            let next_send_ms = 600_000 + wait_ms;
+            assert_eq!(
+                claim(&config(), &due(sends), 600_000),
+                Claim::Send { next_send_ms }
+            );
+        }
+    }
+
+    #[test]
+    fn the_maximum_age_ends_it() {
+        assert!(matches!(
+            claim(&config(), &due(30), 30 * DAY),
+            Claim::Send { .. }
+        ));
+        assert_eq!(claim(&config(), &due(30), 30 * DAY + 1), Claim::GiveUp);
+    }
 }

@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use database::DatabaseError;
+use database::{CommitError, DatabaseError};
 use notification::api;
 use sqlx::{AnyConnection, Row as _};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -65,21 +65,26 @@ pub(crate) async fn run(shared: &Shared, stop: CancellationToken) {
             _ = ticks.tick() => {}
             () = stop.cancelled() => return,
         }
-        let overlap = overlapped_at.is_none_or(|at| at.elapsed() >= Duration::from_millis(OVERLAP_MS));
-        let from = if overlap { From::Overlap } else { From::Position };
+        let overlap =
+            overlapped_at.is_none_or(|at| at.elapsed() >= Duration::from_millis(OVERLAP_MS));
+        let from = if overlap {
+            From::Overlap
+        } else {
+            From::Position
+        };
         match read_to_end(shared, from).await {
             Ok(()) => {
                 if overlap {
                     overlapped_at = Some(Instant::now());
                 }
                 if !readable {
-                    tracing::info!("feed_readable_again");
+                    tracing::info!(event = "feed_readable_again");
                 }
                 readable = true;
             }
             Err(error) => {
                 if readable {
-                    tracing::warn!(%error, "feed_unreadable");
+                    tracing::warn!(event = "feed_unreadable", %error);
                 }
                 readable = false;
             }
@@ -110,7 +115,11 @@ pub(crate) async fn read_to_end(shared: &Shared, from: From) -> Result<(), FeedE
         match turn(&position, &page.epoch, &page.next) {
             Turn::Restart(beginning) => {
                 if !position.epoch.is_empty() {
-                    tracing::warn!(old = position.epoch, new = beginning.epoch, "feed_epoch_changed");
+                    tracing::warn!(
+                        event = "feed_epoch_changed",
+                        old = position.epoch,
+                        new = beginning.epoch
+                    );
                 }
                 store(shared, &beginning, &[], asked_ms).await?;
                 after = String::new();
@@ -137,8 +146,15 @@ pub(crate) async fn read_to_end(shared: &Shared, from: From) -> Result<(), FeedE
 async fn fetch(shared: &Shared, after: &str) -> Result<api::notifier::OutcomesPage, FeedError> {
     let response = shared
         .http
-        .get(format!("{}/v1/outcomes", shared.config.notifier.trim_end_matches('/')))
-        .query(&[("source", shared.config.source.as_str()), ("after", after), ("limit", &PAGE.to_string())])
+        .get(format!(
+            "{}/v1/outcomes",
+            shared.config.notifier.trim_end_matches('/')
+        ))
+        .query(&[
+            ("source", shared.config.source.as_str()),
+            ("after", after),
+            ("limit", &PAGE.to_string()),
+        ])
         .bearer_auth(shared.config.token.expose())
         .send()
         .await?;
@@ -154,7 +170,10 @@ async fn stored(shared: &Shared) -> Result<Position, DatabaseError> {
         .fetch_optional(&mut *shared.database.read().await?)
         .await?;
     Ok(match row {
-        Some(row) => Position { epoch: row.try_get("epoch")?, last_id: row.try_get("last_id")? },
+        Some(row) => Position {
+            epoch: row.try_get("epoch")?,
+            last_id: row.try_get("last_id")?,
+        },
         None => Position::default(),
     })
 }
@@ -169,12 +188,17 @@ async fn store(
     let acceptor = shared.config.acceptor();
     let mut tx = shared.database.begin().await?;
     // Another group's word is not the acceptor's; another source's tx_no is not ours.
-    for outcome in outcomes.iter().filter(|o| o.group == *acceptor && o.source == shared.config.source) {
+    for outcome in outcomes
+        .iter()
+        .filter(|o| o.group == *acceptor && o.source == shared.config.source)
+    {
         outgoing::apply_outcome(&mut tx, &outcome.tx_no, outcome.kind, outcome.at_ms).await?;
     }
     move_cursor(&mut tx, acceptor.as_str(), position, read_ms).await?;
-    tx.commit().await?;
-    Ok(())
+    tx.commit().await.map_err(|error| match error {
+        // Unknown is as good as undone: what was applied is applied again, to no effect.
+        CommitError::RolledBack(error) | CommitError::Unknown(error) => error,
+    })
 }
 
 async fn move_cursor(
@@ -183,13 +207,14 @@ async fn move_cursor(
     position: &Position,
     read_ms: i64,
 ) -> Result<(), DatabaseError> {
-    let moved = sqlx::query("UPDATE feed_position SET epoch = ?, last_id = ?, read_ms = ? WHERE feed = ?")
-        .bind(&position.epoch)
-        .bind(&position.last_id)
-        .bind(read_ms)
-        .bind(feed)
-        .execute(&mut *tx)
-        .await?;
+    let moved =
+        sqlx::query("UPDATE feed_position SET epoch = ?, last_id = ?, read_ms = ? WHERE feed = ?")
+            .bind(&position.epoch)
+            .bind(&position.last_id)
+            .bind(read_ms)
+            .bind(feed)
+            .execute(&mut *tx)
+            .await?;
     if moved.rows_affected() > 0 {
         return Ok(());
     }

@@ -16,17 +16,18 @@ pub(crate) async fn initiator_id(
     if let Some(id) = read(database).await? {
         return Ok(id);
     }
-    let inserted = sqlx::query("INSERT INTO initiator (singleton, initiator_id, created_ms) VALUES (1, ?, ?)")
-        .bind(fresh.as_str())
-        .bind(now_ms)
-        .execute(&mut *database.write().await?)
-        .await
-        .map_err(DatabaseError::from);
+    let inserted =
+        sqlx::query("INSERT INTO initiator (singleton, initiator_id, created_ms) VALUES (1, ?, ?)")
+            .bind(fresh.as_str())
+            .bind(now_ms)
+            .execute(&mut *database.write().await?)
+            .await
+            .map_err(DatabaseError::from);
     match inserted {
         Ok(_) => Ok(fresh),
-        Err(error) if error.kind() == Kind::Duplicate => {
-            read(database).await?.ok_or_else(|| sqlx::Error::RowNotFound.into())
-        }
+        Err(error) if error.kind() == Kind::Duplicate => read(database)
+            .await?
+            .ok_or_else(|| sqlx::Error::RowNotFound.into()),
         Err(error) => Err(error),
     }
 }
@@ -37,5 +38,7 @@ async fn read(database: &Database) -> Result<Option<InitiatorId>, DatabaseError>
         .await?;
     let Some(row) = row else { return Ok(None) };
     let id: String = row.try_get("initiator_id")?;
-    InitiatorId::new(id).map(Some).map_err(|invalid| sqlx::Error::Decode(Box::new(invalid)).into())
+    InitiatorId::new(id)
+        .map(Some)
+        .map_err(|invalid| sqlx::Error::Decode(Box::new(invalid)).into())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use database::Database;
+use database::{Database, Migrations};
 use notification::{Envelope, InitiatorId, Notification, Source};
 use rocketmq::{Client, ClientConfig, Message, TransactionConfig, TransactionProducer};
 use service::clock::Clock;
@@ -19,7 +19,14 @@ use crate::relay::{self, Pace};
 use crate::steps::Steps;
 use crate::{identity, sending, worker};
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../sql/producer");
+const MIGRATIONS: Migrations = Migrations {
+    name: "producer",
+    files: &[(
+        1,
+        "outgoing",
+        include_str!("../../../sql/producer/0001_outgoing.sql"),
+    )],
+};
 
 /// How long the checker waits for a lock before it answers nothing.
 const CHECKER_LOCK_WAIT: Duration = Duration::from_secs(1);
@@ -64,13 +71,26 @@ impl Initiator {
         shutdown: Shutdown,
     ) -> anyhow::Result<Initiator> {
         config.check()?;
-        let checkers = database::Config { readers: 1, lock_wait: CHECKER_LOCK_WAIT, ..database.clone() };
-        let database = Database::open(&database).await.context("opening the initiator's database")?;
-        database.migrate("producer", &MIGRATIONS).await.context("migrating the initiator's tables")?;
-        let fresh = InitiatorId::new(service::ids::uuid7(&clock).to_string())?;
-        let id = identity::initiator_id(&database, fresh, clock.now_ms()).await.context("reading the initiator's id")?;
+        let checkers = database::Config {
+            readers: 1,
+            lock_wait: CHECKER_LOCK_WAIT,
+            ..database.clone()
+        };
+        let database = Database::open(&database)
+            .await
+            .context("opening the initiator's database")?;
+        database
+            .migrate(&MIGRATIONS)
+            .await
+            .context("migrating the initiator's tables")?;
+        let fresh = InitiatorId::new(service::ids::uuid7(clock.now_ms()))?;
+        let id = identity::initiator_id(&database, fresh, clock.now_ms())
+            .await
+            .context("reading the initiator's id")?;
 
-        let checkers = Database::open(&checkers).await.context("opening the checker's connections")?;
+        let checkers = Database::open(&checkers)
+            .await
+            .context("opening the checker's connections")?;
         let checker = Checker::new(checkers, id.clone(), worker::name(), clock.clone());
         let publishing = TransactionConfig {
             topics: vec![config.topic.as_str().to_owned()],
@@ -78,7 +98,8 @@ impl Initiator {
             checks_in_flight: CHECKS_IN_FLIGHT,
         };
         let client = Client::new(broker).context("broker address")?;
-        let producer = TransactionProducer::start(&client, publishing, Some(Arc::new(checker))).await?;
+        let producer =
+            TransactionProducer::start(&client, publishing, Some(Arc::new(checker))).await?;
         let http = service::http_client::build(&service::http_client::HttpOptions {
             timeout: FEED_TIMEOUT,
             ..Default::default()
@@ -98,8 +119,12 @@ impl Initiator {
         });
         let (reader, relay) = (Arc::clone(&shared), Arc::clone(&shared));
         let (reader_stop, relay_stop) = (shutdown.soft(), shutdown.soft());
-        shared.tasks.spawn(async move { feed::run(&reader, reader_stop).await });
-        shared.tasks.spawn(async move { relay::run(&relay, relay_stop).await });
+        shared
+            .tasks
+            .spawn(async move { feed::run(&reader, reader_stop).await });
+        shared
+            .tasks
+            .spawn(async move { relay::run(&relay, relay_stop).await });
         Ok(Initiator(shared))
     }
 
@@ -119,7 +144,10 @@ impl Initiator {
         let notification = self.0.complete(notification);
         notification.check()?;
         let shared = Arc::clone(&self.0);
-        let task = self.0.tasks.spawn(async move { sending::run(&shared, &notification, business).await });
+        let task = self
+            .0
+            .tasks
+            .spawn(async move { sending::run(&shared, &notification, business).await });
         // Nobody aborts the task, so that an error here is a panic. The caller's code runs only before
         // COMMIT; what was dropped in the unwinding sends nothing.
         task.await.unwrap_or(Err(SendError::Panicked))

@@ -22,7 +22,10 @@ const ROLLBACK_WAIT: Duration = Duration::from_secs(3);
 /// What became of the local transaction.
 pub(crate) enum Local {
     /// The database confirmed the COMMIT.
-    Committed { debited: Instant, committed: Instant },
+    Committed {
+        debited: Instant,
+        committed: Instant,
+    },
     /// It is certain that nothing of it will ever be seen.
     RolledBack(Why),
     /// COMMIT was never sent, but the database didn't confirm the rollback either.
@@ -52,7 +55,10 @@ pub(crate) async fn transact(
     last_word: Instant,
 ) -> Local {
     let begin = async {
-        shared.steps.reached(Step::AfterHalf, &notification.tx_no).await;
+        shared
+            .steps
+            .reached(Step::AfterHalf, &notification.tx_no)
+            .await;
         shared.database.begin().await
     };
     let mut tx = match timeout_at(deadline, begin).await {
@@ -63,7 +69,9 @@ pub(crate) async fn transact(
     let changed = timeout_at(deadline, change(shared, notification, business, &mut tx)).await;
     match changed {
         // A stall between the last statement and here may have outlasted the deadline unnoticed.
-        Ok(Ok(debited)) if Instant::now() < deadline => commit(shared, notification, tx, debited, last_word).await,
+        Ok(Ok(debited)) if Instant::now() < deadline => {
+            commit(shared, notification, tx, debited, last_word).await
+        }
         Ok(Ok(_)) | Err(_) => roll_back(tx, Why::DeadlinePassed).await,
         Ok(Err(why)) => roll_back(tx, why).await,
     }
@@ -82,13 +90,19 @@ async fn change(
         Err(error) if error.kind() == Kind::Duplicate => return Err(Why::Duplicate),
         Err(error) => return Err(Why::Database(error)),
     }
-    shared.steps.reached(Step::AfterInsert, &notification.tx_no).await;
+    shared
+        .steps
+        .reached(Step::AfterInsert, &notification.tx_no)
+        .await;
     business(tx).await.map_err(|error| match error {
         BusinessError::Refused(reason) => Why::Refused(reason),
         BusinessError::Database(error) => Why::Database(error),
     })?;
     let debited = Instant::now();
-    shared.steps.reached(Step::BeforeCommit, &notification.tx_no).await;
+    shared
+        .steps
+        .reached(Step::BeforeCommit, &notification.tx_no)
+        .await;
     Ok(debited)
 }
 
@@ -107,14 +121,17 @@ async fn commit(
     }
     match timeout_at(last_word, tx.commit()).await {
         Ok(Ok(())) if fate == CommitFate::AnswerLost => Local::Unknown,
-        Ok(Ok(())) => Local::Committed { debited, committed: Instant::now() },
+        Ok(Ok(())) => Local::Committed {
+            debited,
+            committed: Instant::now(),
+        },
         Ok(Err(CommitError::RolledBack(error))) => Local::RolledBack(Why::Database(error)),
         Ok(Err(CommitError::Unknown(error))) => {
-            tracing::warn!(%tx_no, %error, "commit_unknown");
+            tracing::warn!(event = "commit_unknown", %tx_no, %error);
             Local::Unknown
         }
         Err(_elapsed) => {
-            tracing::warn!(%tx_no, error = "no answer in time", "commit_unknown");
+            tracing::warn!(event = "commit_unknown", %tx_no, error = "no answer in time");
             Local::Unknown
         }
     }
@@ -124,11 +141,11 @@ async fn roll_back(tx: Tx, why: Why) -> Local {
     match timeout(ROLLBACK_WAIT, tx.rollback()).await {
         Ok(Ok(())) => Local::RolledBack(why),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "rollback_unconfirmed");
+            tracing::warn!(event = "rollback_unconfirmed", %error);
             Local::Abandoned(why)
         }
         Err(_elapsed) => {
-            tracing::warn!(error = "no answer in time", "rollback_unconfirmed");
+            tracing::warn!(event = "rollback_unconfirmed", error = "no answer in time");
             Local::Abandoned(why)
         }
     }

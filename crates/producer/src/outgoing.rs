@@ -99,11 +99,16 @@ pub(crate) async fn note_checked(
 }
 
 /// Reads what is known of a `tx_no`, if anything is.
-pub(crate) async fn standing(conn: &mut AnyConnection, tx_no: &TxNo) -> Result<Option<Standing>, DatabaseError> {
-    let row = sqlx::query("SELECT state, outcome, request_hash, checked_by FROM outgoing WHERE tx_no = ?")
-        .bind(tx_no.to_string())
-        .fetch_optional(conn)
-        .await?;
+pub(crate) async fn standing(
+    conn: &mut AnyConnection,
+    tx_no: &TxNo,
+) -> Result<Option<Standing>, DatabaseError> {
+    let row = sqlx::query(
+        "SELECT state, outcome, request_hash, checked_by FROM outgoing WHERE tx_no = ?",
+    )
+    .bind(tx_no.to_string())
+    .fetch_optional(conn)
+    .await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(Standing {
         state: word(&row.try_get::<String, _>("state")?)?,
@@ -136,10 +141,15 @@ pub(crate) async fn apply_outcome(
         }
         OutcomeKind::Lost | OutcomeKind::Cancelled => return Ok(0),
     };
-    let done = sqlx::query(update).bind(at_ms).bind(tx_no.to_string()).execute(tx).await?;
+    let done = sqlx::query(update)
+        .bind(at_ms)
+        .bind(tx_no.to_string())
+        .execute(tx)
+        .await?;
     Ok(done.rows_affected())
 }
 
 fn word<T: std::str::FromStr<Err = notification::Invalid>>(text: &str) -> Result<T, DatabaseError> {
-    text.parse().map_err(|invalid| sqlx::Error::Decode(Box::new(invalid)).into())
+    text.parse()
+        .map_err(|invalid| sqlx::Error::Decode(Box::new(invalid)).into())
 }

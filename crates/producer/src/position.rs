@@ -30,11 +30,17 @@ pub(crate) enum Turn {
 /// Decides what a page of `epoch` that ends at `next` does.
 pub(crate) fn turn(position: &Position, epoch: &str, next: &str) -> Turn {
     if position.epoch != epoch {
-        return Turn::Restart(Position { epoch: epoch.to_owned(), last_id: String::new() });
+        return Turn::Restart(Position {
+            epoch: epoch.to_owned(),
+            last_id: String::new(),
+        });
     }
     // An overlapping reading lies behind the position and doesn't move it back.
     let last_id = position.last_id.as_str().max(next).to_owned();
-    Turn::Advance(Position { epoch: epoch.to_owned(), last_id })
+    Turn::Advance(Position {
+        epoch: epoch.to_owned(),
+        last_id,
+    })
 }
 
 /// The id from which to read again what may have been written late before `last_id`.
@@ -51,17 +57,26 @@ mod tests {
     use super::*;
 
     fn at(epoch: &str, last_id: &str) -> Position {
-        Position { epoch: epoch.to_owned(), last_id: last_id.to_owned() }
+        Position {
+            epoch: epoch.to_owned(),
+            last_id: last_id.to_owned(),
+        }
     }
 
     #[test]
     fn a_page_moves_the_position_forward() {
-        assert_eq!(turn(&at("e1", "a"), "e1", "b"), Turn::Advance(at("e1", "b")));
+        assert_eq!(
+            turn(&at("e1", "a"), "e1", "b"),
+            Turn::Advance(at("e1", "b"))
+        );
     }
 
     #[test]
     fn an_overlapping_or_empty_page_never_moves_it_back() {
-        assert_eq!(turn(&at("e1", "b"), "e1", "a"), Turn::Advance(at("e1", "b")));
+        assert_eq!(
+            turn(&at("e1", "b"), "e1", "a"),
+            Turn::Advance(at("e1", "b"))
+        );
         assert_eq!(turn(&at("e1", "b"), "e1", ""), Turn::Advance(at("e1", "b")));
     }
 

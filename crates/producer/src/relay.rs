@@ -68,10 +68,10 @@ pub(crate) async fn run(shared: &Shared, stop: CancellationToken) {
         };
         match passed {
             Ok(pass) if pass.sent + pass.given_up > 0 || pass.paused == Some(Pause::BrokerAway) => {
-                tracing::info!(sent = pass.sent, given_up = pass.given_up, paused = ?pass.paused, "relay_pass");
+                tracing::info!(event = "relay_pass", sent = pass.sent, given_up = pass.given_up, paused = ?pass.paused);
             }
             Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "relay_failed"),
+            Err(error) => tracing::warn!(event = "relay_failed", %error),
         }
     }
 }
@@ -87,7 +87,11 @@ async fn pass_over(shared: &Shared, now_ms: i64) -> Result<Pass, DatabaseError> 
             Claim::GiveUp => {
                 if due::give_up(&shared.database, &due).await? == Claimed::Mine {
                     pass.given_up += 1;
-                    tracing::warn!(tx_no = due.tx_no, sends = due.sends, "never_accepted");
+                    tracing::warn!(
+                        event = "never_accepted",
+                        tx_no = due.tx_no,
+                        sends = due.sends
+                    );
                 }
             }
             Claim::Send { next_send_ms } => match send(shared, &due, next_send_ms).await? {
@@ -115,26 +119,31 @@ async fn send(shared: &Shared, due: &Due, next_send_ms: i64) -> Result<Sending, 
     if due::take(&shared.database, due, next_send_ms).await? == Claimed::Gone {
         return Ok(Sending::Gone);
     }
-    let (notification, generation) = due::load(&shared.database, &shared.config.source, &due.tx_no).await?;
+    let (notification, generation) =
+        due::load(&shared.database, &shared.config.source, &due.tx_no).await?;
     let message = shared.message_of(&notification, generation);
     let half = match shared.producer.begin(message).await {
         Ok(half) => half,
         Err(error) if error.retry() == Retry::Never => {
             // This row's own trouble: it waits for its next rung, and holds up no other.
-            tracing::warn!(tx_no = due.tx_no, %error, "relay_refused");
+            tracing::warn!(event = "relay_refused", tx_no = due.tx_no, %error);
             return Ok(Sending::Refused);
         }
         Err(error) => {
-            tracing::info!(tx_no = due.tx_no, %error, "relay_not_sent");
+            tracing::info!(event = "relay_not_sent", tx_no = due.tx_no, %error);
             due::give_back(&shared.database, due, next_send_ms).await?;
             return Ok(Sending::BrokerAway);
         }
     };
     if let Err(error) = half.commit().await {
         // The check-back finds the committed row.
-        tracing::info!(tx_no = due.tx_no, %error, "end_unconfirmed");
+        tracing::info!(event = "end_unconfirmed", tx_no = due.tx_no, %error);
     }
-    tracing::info!(tx_no = due.tx_no, sends = due.sends + 1, "relay_sent");
+    tracing::info!(
+        event = "relay_sent",
+        tx_no = due.tx_no,
+        sends = due.sends + 1
+    );
     Ok(Sending::Done)
 }
 
@@ -145,7 +154,10 @@ pub(crate) struct Pace(Mutex<Option<Instant>>);
 impl Pace {
     /// The next instant at which a send may go out, which is then taken.
     fn slot(&self, now: Instant) -> Instant {
-        let mut last = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut last = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let slot = last.map_or(now, |last| now.max(last + SPACING));
         *last = Some(slot);
         slot

@@ -25,7 +25,11 @@ pub(crate) async fn run(
     let started = Instant::now();
     let deadline = started + shared.config.transaction_deadline;
     let last_word = started + shared.config.check_back_after;
-    let half = shared.producer.begin(shared.message(notification)).await.map_err(SendError::Unavailable)?;
+    let half = shared
+        .producer
+        .begin(shared.message(notification))
+        .await
+        .map_err(SendError::Unavailable)?;
     let held = Instant::now();
 
     match local::transact(shared, notification, business, deadline, last_word).await {
@@ -66,19 +70,25 @@ async fn end(half: Half, end: End, tx_no: &TxNo) -> Option<Instant> {
     match told {
         Ok(()) => Some(Instant::now()),
         Err(error) => {
-            tracing::info!(%tx_no, %error, "end_unconfirmed");
+            tracing::info!(event = "end_unconfirmed", %tx_no, %error);
             None
         }
     }
 }
 
 /// What the caller is told of a transaction that didn't commit.
-async fn explain(shared: &Shared, notification: &Notification, why: Why) -> Result<SendOutcome, SendError> {
+async fn explain(
+    shared: &Shared,
+    notification: &Notification,
+    why: Why,
+) -> Result<SendOutcome, SendError> {
     match why {
         Why::Duplicate => earlier(shared, notification).await,
         Why::Refused(reason) => Err(SendError::Refused(reason)),
         Why::Database(error) => Err(SendError::Database(error)),
-        Why::DeadlinePassed => Err(SendError::DeadlinePassed(shared.config.transaction_deadline)),
+        Why::DeadlinePassed => Err(SendError::DeadlinePassed(
+            shared.config.transaction_deadline,
+        )),
     }
 }
 
@@ -93,7 +103,12 @@ async fn earlier(shared: &Shared, notification: &Notification) -> Result<SendOut
     };
     match standing.state {
         BusinessState::RolledBack => Err(SendError::RolledBack(tx_no)),
-        _ if standing.request_hash != notification.request_hash() => Err(SendError::OtherRequest(tx_no)),
-        state => Ok(SendOutcome::Already { state, outcome: standing.outcome }),
+        _ if standing.request_hash != notification.request_hash() => {
+            Err(SendError::OtherRequest(tx_no))
+        }
+        state => Ok(SendOutcome::Already {
+            state,
+            outcome: standing.outcome,
+        }),
     }
 }

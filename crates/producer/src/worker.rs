@@ -11,8 +11,17 @@ pub(crate) fn name() -> String {
 }
 
 fn shown(host: &str) -> String {
-    let host: String = host.trim().chars().filter(char::is_ascii_graphic).take(HOST).collect();
-    if host.is_empty() { "localhost".to_owned() } else { host }
+    let host: String = host
+        .trim()
+        .chars()
+        .filter(char::is_ascii_graphic)
+        .take(HOST)
+        .collect();
+    if host.is_empty() {
+        "localhost".to_owned()
+    } else {
+        host
+    }
 }
 
 #[cfg(test)]

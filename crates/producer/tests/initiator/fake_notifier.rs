@@ -1,0 +1,139 @@
+//! A notifier's outcome feed: a real HTTP server that holds state and refuses like the real one.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::get;
+use axum::{Json, Router};
+use notification::api::notifier::{OutcomeLine, OutcomesPage, OutcomesQuery};
+use notification::{Group, OutcomeKind, Source, TxNo};
+use tokio::task::JoinHandle;
+
+use crate::stage::{GROUP, SOURCE, TOKEN};
+
+/// What the feed holds.
+pub struct Feed {
+    pub epoch: String,
+    pub lines: Vec<OutcomeLine>,
+    /// The most lines of a page, whatever is asked for.
+    pub page: usize,
+    /// Answers 503 while set.
+    pub away: bool,
+    /// The cursors that were asked with.
+    pub asked: Vec<String>,
+}
+
+/// The running server.
+pub struct FakeNotifier {
+    address: SocketAddr,
+    feed: Arc<Mutex<Feed>>,
+    server: JoinHandle<()>,
+}
+
+impl FakeNotifier {
+    pub async fn start() -> FakeNotifier {
+        let feed = Feed {
+            epoch: "e1".into(),
+            lines: Vec::new(),
+            page: 1_000,
+            away: false,
+            asked: Vec::new(),
+        };
+        let feed = Arc::new(Mutex::new(feed));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let router = Router::new()
+            .route("/v1/outcomes", get(outcomes))
+            .with_state(Arc::clone(&feed));
+        let server = tokio::spawn(async move {
+            axum::serve(listener, router)
+                .await
+                .expect("serves until aborted")
+        });
+        FakeNotifier {
+            address,
+            feed,
+            server,
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Looks at the feed, or changes it.
+    pub fn feed<R>(&self, change: impl FnOnce(&mut Feed) -> R) -> R {
+        change(&mut self.feed.lock().expect("no test panics in here"))
+    }
+
+    /// Writes an outcome of the acceptor's, with an id of the time `id_ms`.
+    pub fn say(&self, id_ms: u64, tx_no: TxNo, kind: OutcomeKind) {
+        self.say_as(GROUP, SOURCE, id_ms, tx_no, kind);
+    }
+
+    pub fn say_as(&self, group: &str, source: &str, id_ms: u64, tx_no: TxNo, kind: OutcomeKind) {
+        self.feed(|feed| {
+            let number = u64::try_from(feed.lines.len())
+                .expect("few lines")
+                .to_be_bytes();
+            let random = [
+                0, 0, number[0], number[1], number[2], number[3], number[4], number[5], number[6],
+                number[7],
+            ];
+            feed.lines.push(OutcomeLine {
+                id: TxNo::from_parts(id_ms, random).to_string(),
+                group: Group::new(group).expect("a group"),
+                source: Source::new(source).expect("a source"),
+                tx_no,
+                generation: 0,
+                kind,
+                at_ms: i64::try_from(id_ms).expect("a time"),
+            });
+            feed.lines.sort_by(|a, b| a.id.cmp(&b.id));
+        });
+    }
+}
+
+impl Drop for FakeNotifier {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn outcomes(
+    State(feed): State<Arc<Mutex<Feed>>>,
+    headers: HeaderMap,
+    Query(query): Query<OutcomesQuery>,
+) -> Result<Json<OutcomesPage>, StatusCode> {
+    let mut feed = feed.lock().map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    let bearer = headers
+        .get("authorization")
+        .and_then(|value| value.to_str().ok());
+    if bearer != Some(&format!("Bearer {TOKEN}")) {
+        return Err(StatusCode::UNAUTHORIZED);
+    }
+    if feed.away {
+        return Err(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    feed.asked.push(query.after.clone());
+    let limit = usize::try_from(query.limit.unwrap_or(1_000))
+        .unwrap_or(1_000)
+        .min(feed.page);
+    let later: Vec<_> = feed
+        .lines
+        .iter()
+        .filter(|line| line.id > query.after)
+        .cloned()
+        .collect();
+    let outcomes: Vec<_> = later.iter().take(limit).cloned().collect();
+    Ok(Json(OutcomesPage {
+        epoch: feed.epoch.clone(),
+        next: outcomes.last().map_or(query.after, |line| line.id.clone()),
+        at_end: outcomes.len() == later.len(),
+        outcomes,
+    }))
+}

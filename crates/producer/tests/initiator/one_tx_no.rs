@@ -1,0 +1,115 @@
+//! Two requests with one number.
+
+use notification::{BusinessState, Outcome};
+use producer::{SendError, SendOutcome, Step};
+
+use crate::barrier::Barrier;
+use crate::stage::{Stage, debit, debit_and_refuse, debits, fresh, state, transfer, transfer_of};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_request_again_is_answered_and_not_done_again() {
+    let stage = Stage::start().await;
+    let initiator = stage.initiator(Barrier::open()).await;
+    let tx_no = fresh();
+    let first = initiator
+        .send_in_transaction(transfer(tx_no), debit(tx_no))
+        .await;
+    assert!(
+        matches!(first, Ok(SendOutcome::Committed { .. })),
+        "{first:?}"
+    );
+    let again = initiator
+        .send_in_transaction(transfer(tx_no), debit(tx_no))
+        .await
+        .expect("it is answered");
+    assert_eq!(
+        again,
+        SendOutcome::Already {
+            state: BusinessState::Committed,
+            outcome: Outcome::None
+        }
+    );
+    assert_eq!(debits(initiator.database(), &tx_no).await, 1);
+    stage.settles_at(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_request_under_the_same_number_is_refused() {
+    let stage = Stage::start().await;
+    let initiator = stage.initiator(Barrier::open()).await;
+    let tx_no = fresh();
+    initiator
+        .send_in_transaction(transfer(tx_no), debit(tx_no))
+        .await
+        .expect("committed");
+    let other = initiator
+        .send_in_transaction(transfer_of(tx_no, 2_000), debit(tx_no))
+        .await;
+    assert!(
+        matches!(other, Err(SendError::OtherRequest(of)) if of == tx_no),
+        "{other:?}"
+    );
+    assert_eq!(debits(initiator.database(), &tx_no).await, 1);
+    stage.settles_at(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_at_the_same_time_one_commits_and_the_other_is_told() {
+    let stage = Stage::start().await;
+    let barrier = Barrier::open();
+    let initiator = stage.initiator(barrier.clone()).await;
+    let tx_no = fresh();
+    let gate = barrier.close(Step::AfterHalf);
+    let calls: Vec<_> = (0..2)
+        .map(|_| {
+            let sender = initiator.clone();
+            tokio::spawn(async move {
+                sender
+                    .send_in_transaction(transfer(tx_no), debit(tx_no))
+                    .await
+            })
+        })
+        .collect();
+    gate.arrived(2).await;
+    assert_eq!(stage.halves(), 2);
+    gate.open();
+    let (mut committed, mut already) = (0, 0);
+    for call in calls {
+        match call.await.expect("no panic").expect("both are answered") {
+            SendOutcome::Committed { .. } => committed += 1,
+            SendOutcome::Already {
+                state: BusinessState::Committed,
+                ..
+            } => already += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((committed, already), (1, 1));
+    assert_eq!(debits(initiator.database(), &tx_no).await, 1);
+    stage.settles_at(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_whose_business_refused_may_be_used_again() {
+    let stage = Stage::start().await;
+    let initiator = stage.initiator(Barrier::open()).await;
+    let tx_no = fresh();
+    let refused = initiator
+        .send_in_transaction(transfer(tx_no), debit_and_refuse(tx_no))
+        .await;
+    assert!(
+        matches!(&refused, Err(SendError::Refused(why)) if why.to_string() == "the account is closed")
+    );
+    assert_eq!(state(&initiator, &tx_no).await, BusinessState::Unknown);
+    assert_eq!(debits(initiator.database(), &tx_no).await, 0);
+    stage.settles_at(0).await;
+
+    let sent = initiator
+        .send_in_transaction(transfer(tx_no), debit(tx_no))
+        .await;
+    assert!(
+        matches!(sent, Ok(SendOutcome::Committed { .. })),
+        "{sent:?}"
+    );
+    stage.settles_at(1).await;
+}

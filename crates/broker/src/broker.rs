@@ -1,19 +1,182 @@
 //! Starting and stopping the whole.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use crate::{Config, StartError, Stats, StoreError};
+use redb::Database;
+use redb::backends::FileBackend;
+use rocketmq_wire::v2;
+use rocketmq_wire::v2::messaging_service_server::MessagingServiceServer;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-/// A running broker. Dropping it stops it without waiting.
+use crate::catalog::{Catalog, Policy};
+use crate::clients::Clients;
+use crate::clock::{Clock, millis};
+use crate::grpc::{Service, ServiceRules};
+use crate::store::lock::{FolderLock, store_file};
+use crate::writer::half::HalfRules;
+use crate::writer::op::Op;
+use crate::writer::queue::Queue;
+use crate::writer::thread::{Rules, Writer};
+use crate::{Config, StartError, Stats, StoreError, TopicKind, checks, names, remoting, stats, store};
+
+/// Requests larger than this are cut off by gRPC; the broker's own limits answer below it.
+const REQUEST_BYTES: usize = 64 * 1024 * 1024;
+/// How long connections may take to end when the broker stops.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A running broker. Dropping it stops it without waiting; its folder is free a moment later.
 pub struct Broker {
     address: SocketAddr,
     remoting: Option<SocketAddr>,
+    database: Arc<Database>,
+    catalog: Arc<Catalog>,
+    clients: Arc<Clients>,
+    clock: Clock,
+    queue: Queue,
+    writer: Option<JoinHandle<()>>,
+    streams: TaskTracker,
+    tasks: JoinSet<()>,
+    stopping: CancellationToken,
 }
 
 impl Broker {
     /// Opens the folder, makes the configured topics and groups and begins to serve.
+    ///
+    /// # Errors
+    /// [`StartError`] names the configuration's field that is at fault, or the folder.
     pub async fn start(config: Config) -> Result<Broker, StartError> {
-        todo!("{config:?}")
+        check(&config)?;
+        let listener = listen("listen", config.listen).await?;
+        let remoting_listener = match config.remoting_listen {
+            Some(address) => Some(listen("remoting_listen", address).await?),
+            None => None,
+        };
+        let (file, cache, folder) = (store_file(&config.data), config.cache_bytes, config.data.clone());
+        // Opening may take a while: after a kill the store is checked through.
+        let opened = tokio::task::spawn_blocking(move || {
+            let lock = FolderLock::take(&folder)?;
+            let trouble = |source| StartError::Folder { folder: folder.clone(), source };
+            let file = std::fs::OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(file)
+                .map_err(trouble)?;
+            let backend = FileBackend::new(file).map_err(store::failed)?;
+            Ok::<_, StartError>((lock, Arc::new(store::open(backend, cache)?)))
+        });
+        let (lock, database) =
+            opened.await.map_err(|error| StoreError::Failed(error.to_string()))??;
+        let broker = Self::serve(&config, database, Some(lock), listener, remoting_listener).await?;
+        Ok(broker)
+    }
+
+    async fn serve(
+        config: &Config,
+        database: Arc<Database>,
+        lock: Option<FolderLock>,
+        listener: TcpListener,
+        remoting_listener: Option<TcpListener>,
+    ) -> Result<Broker, StartError> {
+        let trouble = |source| StartError::Listen { field: "listen", address: config.listen, source };
+        let address = listener.local_addr().map_err(trouble)?;
+        let catalog = Arc::new(Catalog::default());
+        let clock = Clock::system();
+        let clients = Arc::new(Clients::new(config.client_idle));
+        let (orphans, orphans_out) = mpsc::channel(checks::ON_THE_WAY);
+        let (queue, writer) = Writer::spawn(
+            Arc::clone(&database),
+            Arc::clone(&catalog),
+            clock.clone(),
+            rules(config),
+            orphans,
+            lock,
+        )?;
+        let stopping = CancellationToken::new();
+        let mut broker = Broker {
+            address,
+            remoting: None,
+            database,
+            catalog,
+            clients,
+            clock,
+            queue,
+            writer: Some(writer),
+            streams: TaskTracker::new(),
+            tasks: JoinSet::new(),
+            stopping,
+        };
+        broker.create_configured(config).await?;
+        broker.tasks.spawn(checks::carry(orphans_out, Arc::clone(&broker.clients)));
+        if let Some(listener) = remoting_listener {
+            broker.remoting = listener.local_addr().ok();
+            let (queue, stopping) = (broker.queue.clone(), broker.stopping.clone());
+            broker.tasks.spawn(remoting::serve(listener, queue, stopping));
+        }
+        broker.serve_grpc(config, listener);
+        Ok(broker)
+    }
+
+    /// Topics and groups of the configuration, and the one topic that the broker itself needs.
+    async fn create_configured(&self, config: &Config) -> Result<(), StartError> {
+        let limit = (names::CHECK_LIMIT_TOPIC.to_owned(), TopicKind::Normal);
+        let configured = config.topics.iter().map(|topic| (topic.name.clone(), topic.kind));
+        for (name, kind) in std::iter::once(limit).chain(configured) {
+            if self.catalog.topic(&name).is_none_or(|known| known.kind != kind) {
+                self.queue.ask(|reply| Op::CreateTopic { name, kind, reply }).await?;
+            }
+        }
+        for group in &config.groups {
+            let policy = Policy::new(group.retry_max_times, &group.delays);
+            if self.catalog.group(&group.name).is_none_or(|known| known.policy != policy) {
+                let name = group.name.clone();
+                self.queue.ask(|reply| Op::CreateGroup { name, policy, reply }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn serve_grpc(&mut self, config: &Config, listener: TcpListener) {
+        let advertised = config.advertise.clone().unwrap_or_else(|| self.address.to_string());
+        let rules = ServiceRules {
+            endpoints: endpoints(&advertised),
+            host: advertised,
+            check_after: config.check_after,
+            long_poll_min: config.long_poll_min,
+            long_poll_max: config.long_poll_max,
+        };
+        let service = Service {
+            queue: self.queue.clone(),
+            catalog: Arc::clone(&self.catalog),
+            clients: Arc::clone(&self.clients),
+            clock: self.clock.clone(),
+            streams: self.streams.clone(),
+            stopping: self.stopping.clone(),
+            rules: Arc::new(rules),
+        };
+        let server = MessagingServiceServer::new(service)
+            .max_decoding_message_size(REQUEST_BYTES)
+            .max_encoding_message_size(REQUEST_BYTES);
+        let stopping = self.stopping.clone();
+        self.tasks.spawn(async move {
+            let served = tonic::transport::Server::builder()
+                .tcp_nodelay(true)
+                .add_service(server)
+                .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopping.cancelled())
+                .await;
+            if let Err(error) = served {
+                tracing::error!(event = "grpc_server_failed", %error);
+            }
+        });
     }
 
     /// Where the gRPC service listens.
@@ -27,12 +190,102 @@ impl Broker {
     }
 
     /// Ends waiting polls, finishes what was accepted and closes the store.
-    pub async fn stop(self) -> Result<(), StoreError> {
-        todo!()
+    ///
+    /// # Errors
+    /// The store could not be closed; what was answered is on disk nevertheless.
+    pub async fn stop(mut self) -> Result<(), StoreError> {
+        self.queue.tell(Op::EndPolls).await?;
+        self.stopping.cancel();
+        self.clients.hang_up_all();
+        self.streams.close();
+        // Clients that hold their connection open are cut off after a while.
+        let ended = async {
+            while self.tasks.join_next().await.is_some() {}
+        };
+        drop(tokio::time::timeout(FAREWELL, ended).await);
+        self.tasks.shutdown().await;
+        self.queue.stop();
+        let Some(writer) = self.writer.take() else { return Ok(()) };
+        let joined = tokio::task::spawn_blocking(move || writer.join()).await;
+        match joined {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(StoreError::Failed("the writer panicked".into())),
+        }
     }
 
     /// What the broker holds right now.
+    ///
+    /// # Panics
+    /// If the store cannot be read: it is for tests, and they have nothing better to do.
     pub fn stats(&self) -> Stats {
-        todo!()
+        stats::count(&self.database, self.clock.now_ms()).expect("the store can be read")
     }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.stopping.cancel();
+        self.queue.stop();
+    }
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules {
+        halves: HalfRules {
+            check_interval_ms: millis(config.check_interval),
+            check_max: config.check_max,
+            record_ms: millis(config.transaction_record),
+        },
+        retention_ms: millis(config.retention),
+    }
+}
+
+fn check(config: &Config) -> Result<(), StartError> {
+    let value = |field, value: String, limit| Err(StartError::Value { field, value, limit });
+    if config.data.as_os_str().is_empty() {
+        return value("data", "\"\"".into(), "a folder is needed");
+    }
+    if config.check_interval < Duration::from_millis(100) {
+        let shown = humantime::format_duration(config.check_interval).to_string();
+        return value("check_interval", shown, "at least 100ms");
+    }
+    if config.retention < Duration::from_secs(1) {
+        let shown = humantime::format_duration(config.retention).to_string();
+        return value("retention", shown, "at least 1s");
+    }
+    if config.long_poll_min > config.long_poll_max {
+        let shown = humantime::format_duration(config.long_poll_min).to_string();
+        return value("long_poll_min", shown, "at most long_poll_max");
+    }
+    for topic in &config.topics {
+        names::check_new_topic(&topic.name).map_err(|source| StartError::Name {
+            field: "topic.name",
+            value: topic.name.clone(),
+            source,
+        })?;
+    }
+    for group in &config.groups {
+        names::check_group(&group.name).map_err(|source| StartError::Name {
+            field: "group.name",
+            value: group.name.clone(),
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+async fn listen(field: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { field, address, source })
+}
+
+fn endpoints(advertised: &str) -> v2::Endpoints {
+    let (host, port) = advertised.rsplit_once(':').unwrap_or((advertised, "8081"));
+    let host = host.trim_matches(['[', ']']);
+    let scheme = match host.parse() {
+        Ok(std::net::IpAddr::V4(_)) => v2::AddressScheme::IPv4,
+        Ok(std::net::IpAddr::V6(_)) => v2::AddressScheme::IPv6,
+        Err(_) => v2::AddressScheme::DomainName,
+    };
+    let address = v2::Address { host: host.to_owned(), port: port.parse().unwrap_or(8081) };
+    v2::Endpoints { scheme: scheme.into(), addresses: vec![address] }
 }

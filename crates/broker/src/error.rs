@@ -63,6 +63,9 @@ pub enum StoreError {
     /// A stored value is not what this version writes.
     #[error("message store: {0} cannot be read; was it written by a newer version?")]
     Corrupt(&'static str),
+    /// What was asked went down with another request that failed.
+    #[error("message store: the request was not carried out, see the broker's log")]
+    Unanswered,
     /// The broker is stopping.
     #[error("the broker is stopping")]
     Stopped,

@@ -2,10 +2,18 @@
 //! (`apache.rocketmq.v2`), for a laptop, for tests and for small installs.
 
 mod broker;
+mod catalog;
+mod checks;
+mod clients;
+mod clock;
 mod config;
 mod error;
+mod grpc;
 mod names;
+mod remoting;
 mod stats;
+mod store;
+mod writer;
 
 pub use broker::Broker;
 pub use config::{Config, GroupConfig, TopicConfig, TopicKind};

@@ -1,10 +1,13 @@
 //! Names of topics and groups: what is legal, what is the system's own.
 
-/// Where half messages go whose check-backs are used up.
-pub(crate) const CHECK_LIMIT_TOPIC: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
+use rocketmq_wire::limits::MAX_TOPIC;
+use rocketmq_wire::properties::{DLQ_PREFIX, RETRY_PREFIX};
 
-const DEAD_LETTER_PREFIX: &str = "%DLQ%";
-const RETRY_PREFIX: &str = "%RETRY%";
+/// Where half messages go whose check-backs are used up.
+pub(crate) use rocketmq_wire::properties::CHECK_MAX_TOPIC as CHECK_LIMIT_TOPIC;
+/// The topic that holds a group's dead messages.
+pub(crate) use rocketmq_wire::properties::dlq_topic as dead_letter_topic;
+
 const SYSTEM_PREFIXES: [&str; 2] = ["rmq_sys_", "RMQ_SYS_"];
 const SYSTEM_TOPICS: [&str; 5] = [
     CHECK_LIMIT_TOPIC,
@@ -14,19 +17,12 @@ const SYSTEM_TOPICS: [&str; 5] = [
     "OFFSET_MOVED_EVENT",
 ];
 
-/// The longest topic name.
-pub(crate) const TOPIC_MAX: usize = 127;
-/// The longest group name.
-pub(crate) const GROUP_MAX: usize = 120;
-
-/// The topic that holds a group's dead messages.
-pub(crate) fn dead_letter_topic(group: &str) -> String {
-    format!("{DEAD_LETTER_PREFIX}{group}")
-}
+/// The longest group name: its dead-letter topic must be a topic's name too.
+const MAX_GROUP: usize = 120;
 
 /// Whether `topic` holds the dead messages of some group.
 pub(crate) fn is_dead_letter_topic(topic: &str) -> bool {
-    topic.starts_with(DEAD_LETTER_PREFIX)
+    topic.starts_with(DLQ_PREFIX)
 }
 
 /// Whether clients are kept away from `topic`.
@@ -63,7 +59,7 @@ pub enum BadName {
 
 /// Checks a topic name that a client gave.
 pub(crate) fn check_topic(name: &str) -> Result<(), BadName> {
-    check("topic", name, TOPIC_MAX)?;
+    check("topic", name, MAX_TOPIC)?;
     if is_system_topic(name) {
         return Err(BadName::System);
     }
@@ -81,7 +77,7 @@ pub(crate) fn check_new_topic(name: &str) -> Result<(), BadName> {
 
 /// Checks a group name.
 pub(crate) fn check_group(name: &str) -> Result<(), BadName> {
-    check("group", name, GROUP_MAX)
+    check("group", name, MAX_GROUP)
 }
 
 fn check(what: &'static str, name: &str, max: usize) -> Result<(), BadName> {

@@ -1,0 +1,106 @@
+//! The remoting listener: create a topic (17), create a group (200); everything else is answered
+//! "not supported".
+//!
+//! Enough for RocketMQ's admin tool and for a client that makes its own topics. A connection that
+//! sends what is no frame is closed.
+
+use bytes::BytesMut;
+use rocketmq_wire::remoting::{
+    CREATE_GROUP, CREATE_TOPIC, CreateGroup, CreateTopic, Frame, REQUEST_CODE_NOT_SUPPORTED, SUCCESS,
+    SYSTEM_ERROR, TopicKind as WireKind,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::Policy;
+use crate::writer::op::Op;
+use crate::writer::queue::Queue;
+use crate::{TopicKind, names};
+
+/// Connections served at a time; administration needs few.
+const CONNECTIONS: usize = 64;
+/// A request that wants no answer.
+const ONE_WAY: i32 = 2;
+
+/// Serves until the broker stops.
+pub(crate) async fn serve(listener: TcpListener, queue: Queue, stopping: CancellationToken) {
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.len() >= CONNECTIONS {
+            connections.join_next().await;
+        }
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+            () = stopping.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let queue = queue.clone();
+                connections.spawn(async move {
+                    if let Err(error) = converse(stream, &queue).await {
+                        tracing::debug!(event = "remoting_connection_ended", %error);
+                    }
+                });
+            }
+            Err(error) => tracing::warn!(event = "remoting_accept_failed", %error),
+        }
+    }
+}
+
+/// Answers one connection's requests in their order.
+async fn converse(mut stream: TcpStream, queue: &Queue) -> std::io::Result<()> {
+    let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
+    loop {
+        while let Some(request) = Frame::decode(&mut incoming).map_err(std::io::Error::other)? {
+            let reply = answer(&request, queue).await;
+            if request.flag & ONE_WAY == 0 && !request.is_response() {
+                reply.encode(&mut outgoing).map_err(std::io::Error::other)?;
+                stream.write_all_buf(&mut outgoing).await?;
+            }
+        }
+        if stream.read_buf(&mut incoming).await? == 0 {
+            return Ok(());
+        }
+    }
+}
+
+async fn answer(request: &Frame, queue: &Queue) -> Frame {
+    let done = match request.code {
+        CREATE_TOPIC => create_topic(request, queue).await,
+        CREATE_GROUP => create_group(request, queue).await,
+        code => {
+            let why = format!("request type {code} not supported");
+            return request.response(REQUEST_CODE_NOT_SUPPORTED, Some(why));
+        }
+    };
+    match done {
+        Ok(()) => request.response(SUCCESS, None),
+        Err(why) => request.response(SYSTEM_ERROR, Some(why)),
+    }
+}
+
+async fn create_topic(request: &Frame, queue: &Queue) -> Result<(), String> {
+    let asked = CreateTopic::from_frame(request).map_err(|error| error.to_string())?;
+    names::check_new_topic(&asked.topic).map_err(|bad| bad.to_string())?;
+    let kind = match asked.kind {
+        WireKind::Normal => TopicKind::Normal,
+        WireKind::Transaction => TopicKind::Transaction,
+        WireKind::Delay => TopicKind::Delay,
+        WireKind::Fifo => return Err("FIFO topics are not supported by this broker".into()),
+    };
+    let name = asked.topic;
+    let made = queue.ask(|reply| Op::CreateTopic { name, kind, reply }).await;
+    made.map_err(|error| error.to_string())
+}
+
+async fn create_group(request: &Frame, queue: &Queue) -> Result<(), String> {
+    let asked = CreateGroup::from_frame(request).map_err(|error| error.to_string())?;
+    names::check_group(&asked.group).map_err(|bad| bad.to_string())?;
+    let policy = Policy::new(asked.retry_max_times, &asked.delays);
+    let name = asked.group;
+    let made = queue.ask(|reply| Op::CreateGroup { name, policy, reply }).await;
+    made.map_err(|error| error.to_string())
+}

@@ -1,0 +1,37 @@
+//! What lies on disk, and how it is laid out.
+//!
+//! One `redb` file. A message's bytes are stored once, by (topic, offset); each group keeps only a
+//! cursor a topic and one small row for each message it holds or has deferred, so that a further
+//! group costs next to nothing and a sleeping message costs no memory.
+//!
+//! - [`tables`]: the tables and their keys;
+//! - [`record`]: the stored form of a message;
+//! - [`receipt`]: the receipt handle, which is the key of a lease in words;
+//! - [`lock`]: one process owns the folder.
+
+pub(crate) mod lock;
+pub(crate) mod receipt;
+pub(crate) mod record;
+pub(crate) mod tables;
+
+use redb::{Database, StorageBackend};
+
+use crate::StoreError;
+
+/// Opens the store in `backend`, making it if it is empty.
+pub(crate) fn open(backend: impl StorageBackend, cache_bytes: usize) -> Result<Database, StoreError> {
+    let database =
+        Database::builder().set_cache_size(cache_bytes).create_with_backend(backend).map_err(failed)?;
+    tables::create(&database)?;
+    Ok(database)
+}
+
+/// Any error of the store, in its own words.
+pub(crate) fn failed(error: impl Into<redb::Error>) -> StoreError {
+    StoreError::Failed(error.into().to_string())
+}
+
+/// Reads a topic or group as it is stored.
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(json).map_err(|_| StoreError::Corrupt("a topic or a group"))
+}

@@ -116,6 +116,10 @@ pub struct TransfersPage {
 pub struct Transfer {
     /// Its number.
     pub tx_no: TxNo,
+    /// The account at bank1.
+    pub from_account: String,
+    /// The account at bank2.
+    pub to_account: String,
     /// Its amount.
     pub amount_fen: i64,
 }

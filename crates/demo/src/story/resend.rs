@@ -27,6 +27,7 @@ async fn repair_and_resend(
     patience: Duration,
 ) -> anyhow::Result<Seen> {
     world.repair_bank2().await?;
+    world.repaired("bank2").await?;
     let generation = world.resend(tx_no).await?;
     let view = eventually("the end of the second ladder", patience, || async {
         let view = world.notification(tx_no).await?;

@@ -4,7 +4,7 @@ use notification::TxNo;
 use notification::api::notifier::{NotificationView, ResendRequest, Resent};
 use reqwest::Method;
 
-use super::{World, is_absent, read};
+use super::{World, is_absent, read, succeed};
 
 impl World {
     /// What the notifier has on record; `None` before it has accepted it.
@@ -19,6 +19,19 @@ impl World {
             return Ok(None);
         }
         read(response).await.map(Some)
+    }
+
+    /// Tells the notifier that an endpoint has been mended, so that its last failures no longer
+    /// speak against a resend.
+    pub async fn repaired(&self, endpoint: &str) -> anyhow::Result<()> {
+        let url = format!("{}/endpoints/{endpoint}/repaired", self.notifier);
+        succeed(
+            self.request(Method::POST, &url)
+                .bearer_auth(&self.token)
+                .send()
+                .await?,
+        )
+        .await
     }
 
     /// Sends a dead letter anew; gives its new generation.

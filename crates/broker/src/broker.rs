@@ -25,7 +25,9 @@ use crate::writer::half::HalfRules;
 use crate::writer::op::Op;
 use crate::writer::queue::Queue;
 use crate::writer::thread::{Rules, Writer};
-use crate::{Config, StartError, Stats, StoreError, TopicKind, checks, names, remoting, stats, store};
+use crate::{
+    Config, StartError, Stats, StoreError, TopicKind, checks, names, remoting, stats, store,
+};
 
 /// Requests larger than this are cut off by gRPC; the broker's own limits answer below it.
 const REQUEST_BYTES: usize = 64 * 1024 * 1024;
@@ -59,11 +61,18 @@ impl Broker {
             Some(address) => Some(listen("remoting_listen", address).await?),
             None => None,
         };
-        let (file, cache, folder) = (store_file(&config.data), config.cache_bytes, config.data.clone());
+        let (file, cache, folder) = (
+            store_file(&config.data),
+            config.cache_bytes,
+            config.data.clone(),
+        );
         // Opening may take a while: after a kill the store is checked through.
         let opened = tokio::task::spawn_blocking(move || {
             let lock = FolderLock::take(&folder)?;
-            let trouble = |source| StartError::Folder { folder: folder.clone(), source };
+            let trouble = |source| StartError::Folder {
+                folder: folder.clone(),
+                source,
+            };
             let file = std::fs::OpenOptions::new()
                 .read(true)
                 .write(true)
@@ -74,9 +83,11 @@ impl Broker {
             let backend = FileBackend::new(file).map_err(store::failed)?;
             Ok::<_, StartError>((lock, Arc::new(store::open(backend, cache)?)))
         });
-        let (lock, database) =
-            opened.await.map_err(|error| StoreError::Failed(error.to_string()))??;
-        let broker = Self::serve(&config, database, Some(lock), listener, remoting_listener).await?;
+        let (lock, database) = opened
+            .await
+            .map_err(|error| StoreError::Failed(error.to_string()))??;
+        let broker =
+            Self::serve(&config, database, Some(lock), listener, remoting_listener).await?;
         Ok(broker)
     }
 
@@ -87,7 +98,11 @@ impl Broker {
         listener: TcpListener,
         remoting_listener: Option<TcpListener>,
     ) -> Result<Broker, StartError> {
-        let trouble = |source| StartError::Listen { field: "listen", address: config.listen, source };
+        let trouble = |source| StartError::Listen {
+            field: "listen",
+            address: config.listen,
+            source,
+        };
         let address = listener.local_addr().map_err(trouble)?;
         let catalog = Arc::new(Catalog::default());
         let clock = Clock::system();
@@ -116,11 +131,15 @@ impl Broker {
             stopping,
         };
         broker.create_configured(config).await?;
-        broker.tasks.spawn(checks::carry(orphans_out, Arc::clone(&broker.clients)));
+        broker
+            .tasks
+            .spawn(checks::carry(orphans_out, Arc::clone(&broker.clients)));
         if let Some(listener) = remoting_listener {
             broker.remoting = listener.local_addr().ok();
             let (queue, stopping) = (broker.queue.clone(), broker.stopping.clone());
-            broker.tasks.spawn(remoting::serve(listener, queue, stopping));
+            broker
+                .tasks
+                .spawn(remoting::serve(listener, queue, stopping));
         }
         broker.serve_grpc(config, listener);
         Ok(broker)
@@ -129,24 +148,46 @@ impl Broker {
     /// Topics and groups of the configuration, and the one topic that the broker itself needs.
     async fn create_configured(&self, config: &Config) -> Result<(), StartError> {
         let limit = (names::CHECK_LIMIT_TOPIC.to_owned(), TopicKind::Normal);
-        let configured = config.topics.iter().map(|topic| (topic.name.clone(), topic.kind));
+        let configured = config
+            .topics
+            .iter()
+            .map(|topic| (topic.name.clone(), topic.kind));
         for (name, kind) in std::iter::once(limit).chain(configured) {
-            if self.catalog.topic(&name).is_none_or(|known| known.kind != kind) {
-                self.queue.ask(|reply| Op::CreateTopic { name, kind, reply }).await?;
+            if self
+                .catalog
+                .topic(&name)
+                .is_none_or(|known| known.kind != kind)
+            {
+                self.queue
+                    .ask(|reply| Op::CreateTopic { name, kind, reply })
+                    .await?;
             }
         }
         for group in &config.groups {
             let policy = Policy::new(group.retry_max_times, &group.delays);
-            if self.catalog.group(&group.name).is_none_or(|known| known.policy != policy) {
+            if self
+                .catalog
+                .group(&group.name)
+                .is_none_or(|known| known.policy != policy)
+            {
                 let name = group.name.clone();
-                self.queue.ask(|reply| Op::CreateGroup { name, policy, reply }).await?;
+                self.queue
+                    .ask(|reply| Op::CreateGroup {
+                        name,
+                        policy,
+                        reply,
+                    })
+                    .await?;
             }
         }
         Ok(())
     }
 
     fn serve_grpc(&mut self, config: &Config, listener: TcpListener) {
-        let advertised = config.advertise.clone().unwrap_or_else(|| self.address.to_string());
+        let advertised = config
+            .advertise
+            .clone()
+            .unwrap_or_else(|| self.address.to_string());
         let rules = ServiceRules {
             endpoints: endpoints(&advertised),
             host: advertised,
@@ -171,7 +212,10 @@ impl Broker {
             let served = tonic::transport::Server::builder()
                 .tcp_nodelay(true)
                 .add_service(server)
-                .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopping.cancelled())
+                .serve_with_incoming_shutdown(
+                    TcpListenerStream::new(listener),
+                    stopping.cancelled(),
+                )
                 .await;
             if let Err(error) = served {
                 tracing::error!(event = "grpc_server_failed", %error);
@@ -199,13 +243,13 @@ impl Broker {
         self.clients.hang_up_all();
         self.streams.close();
         // Clients that hold their connection open are cut off after a while.
-        let ended = async {
-            while self.tasks.join_next().await.is_some() {}
-        };
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
         drop(tokio::time::timeout(FAREWELL, ended).await);
         self.tasks.shutdown().await;
         self.queue.stop();
-        let Some(writer) = self.writer.take() else { return Ok(()) };
+        let Some(writer) = self.writer.take() else {
+            return Ok(());
+        };
         let joined = tokio::task::spawn_blocking(move || writer.join()).await;
         match joined {
             Ok(Ok(())) => Ok(()),
@@ -241,7 +285,13 @@ fn rules(config: &Config) -> Rules {
 }
 
 fn check(config: &Config) -> Result<(), StartError> {
-    let value = |field, value: String, limit| Err(StartError::Value { field, value, limit });
+    let value = |field, value: String, limit| {
+        Err(StartError::Value {
+            field,
+            value,
+            limit,
+        })
+    };
     if config.data.as_os_str().is_empty() {
         return value("data", "\"\"".into(), "a folder is needed");
     }
@@ -275,7 +325,13 @@ fn check(config: &Config) -> Result<(), StartError> {
 }
 
 async fn listen(field: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| StartError::Listen { field, address, source })
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| StartError::Listen {
+            field,
+            address,
+            source,
+        })
 }
 
 fn endpoints(advertised: &str) -> v2::Endpoints {
@@ -286,6 +342,12 @@ fn endpoints(advertised: &str) -> v2::Endpoints {
         Ok(std::net::IpAddr::V6(_)) => v2::AddressScheme::IPv6,
         Err(_) => v2::AddressScheme::DomainName,
     };
-    let address = v2::Address { host: host.to_owned(), port: port.parse().unwrap_or(8081) };
-    v2::Endpoints { scheme: scheme.into(), addresses: vec![address] }
+    let address = v2::Address {
+        host: host.to_owned(),
+        port: port.parse().unwrap_or(8081),
+    };
+    v2::Endpoints {
+        scheme: scheme.into(),
+        addresses: vec![address],
+    }
 }

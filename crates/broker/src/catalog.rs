@@ -13,8 +13,9 @@ use crate::TopicKind;
 use crate::clock::millis;
 
 /// Apache RocketMQ's retry delays of a group that was made without a policy.
-const DEFAULT_DELAYS_S: [u64; 18] =
-    [1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1200, 1800, 3600, 7200];
+const DEFAULT_DELAYS_S: [u64; 18] = [
+    1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1200, 1800, 3600, 7200,
+];
 /// Apache RocketMQ's redeliveries of a group that was made without a policy.
 const DEFAULT_RETRIES: u32 = 16;
 
@@ -36,7 +37,10 @@ impl Policy {
     /// A policy; without delays it takes the default ones.
     pub(crate) fn new(retry_max_times: u32, delays: &[Duration]) -> Self {
         let delays_ms = delays.iter().copied().map(millis).collect();
-        Self { retry_max_times, delays_ms }
+        Self {
+            retry_max_times,
+            delays_ms,
+        }
     }
 
     /// Deliveries in all.
@@ -49,7 +53,11 @@ impl Policy {
         if self.delays_ms.is_empty() {
             return DEFAULT_DELAYS_S.map(Duration::from_secs).to_vec();
         }
-        self.delays_ms.iter().copied().map(Duration::from_millis).collect()
+        self.delays_ms
+            .iter()
+            .copied()
+            .map(Duration::from_millis)
+            .collect()
     }
 }
 

@@ -22,7 +22,11 @@ pub(crate) async fn carry(mut orphans: mpsc::Receiver<Orphan>, clients: Arc<Clie
     while let Some(orphan) = orphans.recv().await {
         let streams = clients.publishers(&orphan.topic, Instant::now());
         let Some(first) = streams.first() else {
-            tracing::debug!(event = "check_back_unheard", topic = orphan.topic, checks = orphan.checks);
+            tracing::debug!(
+                event = "check_back_unheard",
+                topic = orphan.topic,
+                checks = orphan.checks
+            );
             continue;
         };
         let command = match command(orphan) {
@@ -32,11 +36,17 @@ pub(crate) async fn carry(mut orphans: mpsc::Receiver<Orphan>, clients: Arc<Clie
                 continue;
             }
         };
-        if streams.iter().any(|stream| stream.try_send(Ok(command.clone())).is_ok()) {
+        if streams
+            .iter()
+            .any(|stream| stream.try_send(Ok(command.clone())).is_ok())
+        {
             continue;
         }
         if first.send_timeout(Ok(command), PATIENCE).await.is_err() {
-            tracing::warn!(event = "check_back_lost", "the client does not read its stream");
+            tracing::warn!(
+                event = "check_back_lost",
+                "the client does not read its stream"
+            );
         }
     }
 }
@@ -44,7 +54,10 @@ pub(crate) async fn carry(mut orphans: mpsc::Receiver<Orphan>, clients: Arc<Clie
 fn command(orphan: Orphan) -> Result<v2::TelemetryCommand, crate::StoreError> {
     let transaction_id = orphan.transaction_id.clone();
     let message = delivery::checked(&orphan)?;
-    let recover = v2::RecoverOrphanedTransactionCommand { message: Some(message), transaction_id };
+    let recover = v2::RecoverOrphanedTransactionCommand {
+        message: Some(message),
+        transaction_id,
+    };
     Ok(v2::TelemetryCommand {
         status: None,
         command: Some(Command::RecoverOrphanedTransactionCommand(recover)),

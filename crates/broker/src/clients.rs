@@ -47,19 +47,34 @@ pub(crate) struct Clients {
 
 impl Clients {
     pub(crate) fn new(idle: Duration) -> Self {
-        Self { known: Mutex::default(), idle }
+        Self {
+            known: Mutex::default(),
+            idle,
+        }
     }
 
     /// Takes up a client's Settings; false if there are too many clients.
-    pub(crate) fn put(&self, id: &str, settings: v2::Settings, commands: Commands, now: Instant) -> bool {
+    pub(crate) fn put(
+        &self,
+        id: &str,
+        settings: v2::Settings,
+        commands: Commands,
+        now: Instant,
+    ) -> bool {
         let mut known = self.known();
         if !known.clients.contains_key(id) {
-            known.clients.retain(|_, client| now.duration_since(client.last_heard) < self.idle);
+            known
+                .clients
+                .retain(|_, client| now.duration_since(client.last_heard) < self.idle);
             if known.clients.len() >= MOST {
                 return false;
             }
         }
-        let client = Client { settings, commands: Some(commands), last_heard: now };
+        let client = Client {
+            settings,
+            commands: Some(commands),
+            last_heard: now,
+        };
         known.clients.insert(id.to_owned(), client);
         true
     }
@@ -67,7 +82,9 @@ impl Clients {
     /// A heartbeat; false if the client is not known.
     pub(crate) fn heard(&self, id: &str, now: Instant) -> bool {
         let mut known = self.known();
-        let Some(client) = known.awake(id, now, self.idle) else { return false };
+        let Some(client) = known.awake(id, now, self.idle) else {
+            return false;
+        };
         client.last_heard = now;
         true
     }
@@ -88,7 +105,10 @@ impl Clients {
     /// The client's stream has ended. Its Settings stay, unless another stream has taken over.
     pub(crate) fn hung_up(&self, id: &str, commands: &Commands) {
         if let Some(client) = self.known().clients.get_mut(id)
-            && client.commands.as_ref().is_some_and(|current| current.same_channel(commands))
+            && client
+                .commands
+                .as_ref()
+                .is_some_and(|current| current.same_channel(commands))
         {
             client.commands = None;
         }
@@ -115,7 +135,10 @@ impl Clients {
             return Vec::new();
         }
         found.sort_unstable_by_key(|(id, _)| *id);
-        let mut streams: Vec<Commands> = found.into_iter().map(|(_, commands)| commands.clone()).collect();
+        let mut streams: Vec<Commands> = found
+            .into_iter()
+            .map(|(_, commands)| commands.clone())
+            .collect();
         let turn = known.turns.entry(topic.to_owned()).or_default();
         *turn = turn.wrapping_add(1);
         let first = *turn % streams.len();
@@ -147,9 +170,19 @@ mod tests {
     const IDLE: Duration = Duration::from_secs(120);
 
     fn producer(topics: &[&str]) -> v2::Settings {
-        let topics = topics.iter().copied().map(rocketmq_wire::resource).collect();
-        let publishing = v2::Publishing { topics, ..Default::default() };
-        v2::Settings { pub_sub: Some(PubSub::Publishing(publishing)), ..Default::default() }
+        let topics = topics
+            .iter()
+            .copied()
+            .map(rocketmq_wire::resource)
+            .collect();
+        let publishing = v2::Publishing {
+            topics,
+            ..Default::default()
+        };
+        v2::Settings {
+            pub_sub: Some(PubSub::Publishing(publishing)),
+            ..Default::default()
+        }
     }
 
     #[tokio::test]
@@ -165,15 +198,21 @@ mod tests {
     async fn check_backs_go_round_those_who_publish_the_topic() {
         let (clients, now) = (Clients::new(IDLE), Instant::now());
         let streams = ["a", "b", "c"].map(|_| mpsc::channel(1));
-        for (id, topic, (commands, _)) in
-            [("a", "t", &streams[0]), ("b", "other", &streams[1]), ("c", "t", &streams[2])]
-        {
+        for (id, topic, (commands, _)) in [
+            ("a", "t", &streams[0]),
+            ("b", "other", &streams[1]),
+            ("c", "t", &streams[2]),
+        ] {
             assert!(clients.put(id, producer(&[topic]), commands.clone(), now));
         }
         let firsts: Vec<bool> = (0..4)
             .map(|_| clients.publishers("t", now)[0].same_channel(&streams[0].0))
             .collect();
-        assert_eq!(firsts.iter().filter(|first| **first).count(), 2, "{firsts:?}");
+        assert_eq!(
+            firsts.iter().filter(|first| **first).count(),
+            2,
+            "{firsts:?}"
+        );
         assert_ne!(firsts[0], firsts[1]);
     }
 

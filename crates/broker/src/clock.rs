@@ -22,7 +22,10 @@ pub(crate) struct Clock {
 impl Clock {
     /// The machine's clock.
     pub(crate) fn system() -> Self {
-        Self { started: Instant::now(), base_ms: Arc::new(AtomicU64::new(wall_ms())) }
+        Self {
+            started: Instant::now(),
+            base_ms: Arc::new(AtomicU64::new(wall_ms())),
+        }
     }
 
     /// Now.
@@ -38,7 +41,10 @@ pub(crate) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the broker stands alone: this is its one clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the broker stands alone: this is its one clock"
+)]
 fn wall_ms() -> UnixMs {
     std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)

@@ -27,7 +27,10 @@ pub(crate) fn is_dead_letter_topic(topic: &str) -> bool {
 
 /// Whether clients are kept away from `topic`.
 pub(crate) fn is_system_topic(topic: &str) -> bool {
-    SYSTEM_TOPICS.contains(&topic) || SYSTEM_PREFIXES.iter().any(|prefix| topic.starts_with(prefix))
+    SYSTEM_TOPICS.contains(&topic)
+        || SYSTEM_PREFIXES
+            .iter()
+            .any(|prefix| topic.starts_with(prefix))
 }
 
 /// Why a name is refused.
@@ -45,7 +48,9 @@ pub enum BadName {
         max: usize,
     },
     /// A character outside `[%|a-zA-Z0-9_-]`.
-    #[error("the specified {what} [{name}] contains illegal characters, allowing only ^[%|a-zA-Z0-9_-]+$")]
+    #[error(
+        "the specified {what} [{name}] contains illegal characters, allowing only ^[%|a-zA-Z0-9_-]+$"
+    )]
     IllegalCharacter {
         /// "topic" or "group".
         what: &'static str,
@@ -89,7 +94,10 @@ fn check(what: &'static str, name: &str, max: usize) -> Result<(), BadName> {
     }
     let legal = |c: char| c.is_ascii_alphanumeric() || "%|_-".contains(c);
     if !name.chars().all(legal) {
-        return Err(BadName::IllegalCharacter { what, name: name.into() });
+        return Err(BadName::IllegalCharacter {
+            what,
+            name: name.into(),
+        });
     }
     Ok(())
 }

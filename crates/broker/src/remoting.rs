@@ -6,8 +6,8 @@
 
 use bytes::BytesMut;
 use rocketmq_wire::remoting::{
-    CREATE_GROUP, CREATE_TOPIC, CreateGroup, CreateTopic, Frame, REQUEST_CODE_NOT_SUPPORTED, SUCCESS,
-    SYSTEM_ERROR, TopicKind as WireKind,
+    CREATE_GROUP, CREATE_TOPIC, CreateGroup, CreateTopic, Frame, REQUEST_CODE_NOT_SUPPORTED,
+    SUCCESS, SYSTEM_ERROR, TopicKind as WireKind,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -92,7 +92,9 @@ async fn create_topic(request: &Frame, queue: &Queue) -> Result<(), String> {
         WireKind::Fifo => return Err("FIFO topics are not supported by this broker".into()),
     };
     let name = asked.topic;
-    let made = queue.ask(|reply| Op::CreateTopic { name, kind, reply }).await;
+    let made = queue
+        .ask(|reply| Op::CreateTopic { name, kind, reply })
+        .await;
     made.map_err(|error| error.to_string())
 }
 
@@ -101,6 +103,12 @@ async fn create_group(request: &Frame, queue: &Queue) -> Result<(), String> {
     names::check_group(&asked.group).map_err(|bad| bad.to_string())?;
     let policy = Policy::new(asked.retry_max_times, &asked.delays);
     let name = asked.group;
-    let made = queue.ask(|reply| Op::CreateGroup { name, policy, reply }).await;
+    let made = queue
+        .ask(|reply| Op::CreateGroup {
+            name,
+            policy,
+            reply,
+        })
+        .await;
     made.map_err(|error| error.to_string())
 }

@@ -88,7 +88,9 @@ pub(crate) fn count(database: &Database, now_ms: UnixMs) -> Result<Stats, StoreE
 
     let from = |topic: u32, offset: u64| -> Result<u64, StoreError> {
         let (from, to) = (message_key(topic, offset), message_key(topic, u64::MAX));
-        Ok(count_rows(messages.range::<&[u8; 12]>(&from..=&to).map_err(failed)?))
+        Ok(count_rows(
+            messages.range::<&[u8; 12]>(&from..=&to).map_err(failed)?,
+        ))
     };
     let mut stats = Stats::default();
     let mut topic_names = BTreeMap::new();
@@ -96,7 +98,10 @@ pub(crate) fn count(database: &Database, now_ms: UnixMs) -> Result<Stats, StoreE
         let (name, topic) = row.map_err(failed)?;
         let topic: Topic = parse(topic.value())?;
         topic_names.insert(topic.id, name.value().to_owned());
-        let counts = TopicStats { messages: from(topic.id, 0)?, halves: 0 };
+        let counts = TopicStats {
+            messages: from(topic.id, 0)?,
+            halves: 0,
+        };
         stats.topics.insert(name.value().to_owned(), counts);
     }
     for row in halves.iter().map_err(failed)? {
@@ -119,16 +124,25 @@ pub(crate) fn count(database: &Database, now_ms: UnixMs) -> Result<Stats, StoreE
         let (Some(group), Some(name)) = (group_names.get(&group), topic_names.get(&topic)) else {
             continue;
         };
-        let cursor = cursors.get(id).map_err(failed)?.map_or(0, |cursor| cursor.value());
+        let cursor = cursors
+            .get(id)
+            .map_err(failed)?
+            .map_or(0, |cursor| cursor.value());
         let due = |from_ms, to_ms| -> Result<u64, StoreError> {
             let (from, to) = (lease_key(id, from_ms, 0), lease_key(id, to_ms, u64::MAX));
-            Ok(count_rows(leases.range::<&[u8; 20]>(&from..=&to).map_err(failed)?))
+            Ok(count_rows(
+                leases.range::<&[u8; 20]>(&from..=&to).map_err(failed)?,
+            ))
         };
         let counts = GroupStats {
             ready: from(topic, cursor)? + due(0, now_ms)?,
             invisible: due(now_ms + 1, u64::MAX)?,
         };
-        stats.groups.entry(group.clone()).or_default().insert(name.clone(), counts);
+        stats
+            .groups
+            .entry(group.clone())
+            .or_default()
+            .insert(name.clone(), counts);
     }
     Ok(stats)
 }

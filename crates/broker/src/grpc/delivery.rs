@@ -16,7 +16,10 @@ pub(super) fn encode(mut message: v2::Message) -> Bytes {
     message.topic = None;
     let checksum = md5_hex(&message.body);
     let system = message.system_properties.get_or_insert_default();
-    system.body_digest = Some(v2::Digest { r#type: v2::DigestType::Md5.into(), checksum });
+    system.body_digest = Some(v2::Digest {
+        r#type: v2::DigestType::Md5.into(),
+        checksum,
+    });
     if system.message_type() == v2::MessageType::Unspecified {
         system.set_message_type(v2::MessageType::Normal);
     }
@@ -33,7 +36,11 @@ pub(super) fn encode(mut message: v2::Message) -> Bytes {
 }
 
 /// A stored message as it is handed out.
-pub(super) fn handed_out(delivered: &Delivered, topic: &str, host: &str) -> Result<v2::Message, StoreError> {
+pub(super) fn handed_out(
+    delivered: &Delivered,
+    topic: &str,
+    host: &str,
+) -> Result<v2::Message, StoreError> {
     let record = Record::read(&delivered.record)?;
     let mut message = decode(&delivered.record, &record)?;
     message.topic = Some(resource(topic));
@@ -86,13 +93,17 @@ pub(super) fn timestamp(ms: UnixMs) -> prost_types::Timestamp {
 
 /// The message inside a record; its body stays where it lies.
 fn decode(bytes: &Bytes, record: &Record) -> Result<v2::Message, StoreError> {
-    v2::Message::decode(bytes.slice_ref(record.message)).map_err(|_| StoreError::Corrupt("a message"))
+    v2::Message::decode(bytes.slice_ref(record.message))
+        .map_err(|_| StoreError::Corrupt("a message"))
 }
 
 fn md5_hex(body: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    Md5::digest(body).iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    Md5::digest(body)
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 #[cfg(test)]
@@ -107,7 +118,10 @@ mod tests {
             keys: vec!["k".into()],
             receipt_handle: Some("forged".into()),
             delivery_attempt: Some(9),
-            orphaned_transaction_recovery_duration: Some(prost_types::Duration { seconds: 30, nanos: 0 }),
+            orphaned_transaction_recovery_duration: Some(prost_types::Duration {
+                seconds: 30,
+                nanos: 0,
+            }),
             ..Default::default()
         };
         v2::Message {
@@ -120,23 +134,45 @@ mod tests {
 
     fn stored() -> Bytes {
         let message = encode(sent());
-        Record { store_ms: 1_500, base: 0, tag: "tag", origin: "", message: &message }.to_vec().into()
+        Record {
+            store_ms: 1_500,
+            base: 0,
+            tag: "tag",
+            origin: "",
+            message: &message,
+        }
+        .to_vec()
+        .into()
     }
 
     #[test]
     fn what_is_handed_out_is_what_was_sent_and_what_the_broker_knows() {
-        let receipt = Receipt { reading: 1, offset: 7, due_ms: 99, attempt: 2 };
-        let delivered = Delivered { receipt, record: stored() };
+        let receipt = Receipt {
+            reading: 1,
+            offset: 7,
+            due_ms: 99,
+            attempt: 2,
+        };
+        let delivered = Delivered {
+            receipt,
+            record: stored(),
+        };
         let message = handed_out(&delivered, "t", "host").unwrap();
         assert_eq!(message.topic.unwrap().name, "t");
         assert_eq!(message.body, "body");
         assert_eq!(message.user_properties["a"], "b");
         let system = message.system_properties.unwrap();
-        assert_eq!((system.message_id.as_str(), system.tag(), system.keys.len()), ("m", "tag", 1));
+        assert_eq!(
+            (system.message_id.as_str(), system.tag(), system.keys.len()),
+            ("m", "tag", 1)
+        );
         assert_eq!(system.receipt_handle(), receipt.to_string());
         assert_eq!((system.delivery_attempt(), system.queue_offset()), (2, 7));
         assert_eq!(system.store_timestamp, Some(timestamp(1_500)));
-        assert_eq!(system.body_digest.unwrap().checksum, "841A2D689AD86BD1611447453C22C6FC");
+        assert_eq!(
+            system.body_digest.unwrap().checksum,
+            "841A2D689AD86BD1611447453C22C6FC"
+        );
     }
 
     #[test]

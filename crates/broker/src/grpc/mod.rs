@@ -25,8 +25,8 @@ mod receive;
 mod refusal;
 mod route;
 mod send;
-mod settle;
 mod settings;
+mod settle;
 mod telemetry;
 mod transaction;
 
@@ -62,7 +62,10 @@ impl Service {
     /// A topic that a client names: it must be legal and there.
     fn topic(&self, resource: Option<&v2::Resource>) -> Result<(String, Topic), Refusal> {
         let name = topic_name(resource)?;
-        let topic = self.catalog.topic(&name).ok_or_else(|| refusal::no_such_topic(&name))?;
+        let topic = self
+            .catalog
+            .topic(&name)
+            .ok_or_else(|| refusal::no_such_topic(&name))?;
         Ok((name, topic))
     }
 }
@@ -70,7 +73,8 @@ impl Service {
 /// A legal topic name that a client gave.
 fn topic_name(resource: Option<&v2::Resource>) -> Result<String, Refusal> {
     let name = resource.map_or("", |resource| resource.name.as_str());
-    names::check_topic(name).map_err(|bad| Refusal::new(v2::Code::IllegalTopic, bad.to_string()))?;
+    names::check_topic(name)
+        .map_err(|bad| Refusal::new(v2::Code::IllegalTopic, bad.to_string()))?;
     Ok(name.to_owned())
 }
 
@@ -85,14 +89,22 @@ fn group_name(resource: Option<&v2::Resource>) -> Result<String, Refusal> {
 /// The client's id, without which nothing is answered.
 fn client_id<T>(request: &Request<T>) -> Result<String, Refusal> {
     let id = request.metadata().get(rocketmq_wire::metadata::CLIENT_ID);
-    match id.and_then(|id| id.to_str().ok()).filter(|id| !id.trim().is_empty()) {
+    match id
+        .and_then(|id| id.to_str().ok())
+        .filter(|id| !id.trim().is_empty())
+    {
         Some(id) => Ok(id.to_owned()),
-        None => Err(Refusal::new(v2::Code::ClientIdRequired, "client id cannot be empty")),
+        None => Err(Refusal::new(
+            v2::Code::ClientIdRequired,
+            "client id cannot be empty",
+        )),
     }
 }
 
 fn unimplemented(method: &str) -> Status {
-    Status::unimplemented(format!("Method apache.rocketmq.v2.MessagingService/{method} is unimplemented"))
+    Status::unimplemented(format!(
+        "Method apache.rocketmq.v2.MessagingService/{method} is unimplemented"
+    ))
 }
 
 /// A stream that is sent as it lies.
@@ -136,7 +148,9 @@ impl MessagingService for Service {
         &self,
         request: Request<v2::ReceiveMessageRequest>,
     ) -> Result<Response<Self::ReceiveMessageStream>, Status> {
-        Ok(Response::new(tokio_stream::iter(self.answer_receive(request).await)))
+        Ok(Response::new(tokio_stream::iter(
+            self.answer_receive(request).await,
+        )))
     }
 
     async fn ack_message(
@@ -213,8 +227,13 @@ impl MessagingService for Service {
         &self,
         _: Request<v2::RecallMessageRequest>,
     ) -> Result<Response<v2::RecallMessageResponse>, Status> {
-        let status = Refusal::unsupported("this broker takes no delayed messages, so there is none to recall");
-        Ok(Response::new(v2::RecallMessageResponse { status: status.into(), message_id: String::new() }))
+        let status = Refusal::unsupported(
+            "this broker takes no delayed messages, so there is none to recall",
+        );
+        Ok(Response::new(v2::RecallMessageResponse {
+            status: status.into(),
+            message_id: String::new(),
+        }))
     }
 
     async fn sync_lite_subscription(
@@ -222,6 +241,8 @@ impl MessagingService for Service {
         _: Request<v2::SyncLiteSubscriptionRequest>,
     ) -> Result<Response<v2::SyncLiteSubscriptionResponse>, Status> {
         let status = Refusal::new(v2::Code::IllegalTopic, "this broker has no lite groups");
-        Ok(Response::new(v2::SyncLiteSubscriptionResponse { status: status.into() }))
+        Ok(Response::new(v2::SyncLiteSubscriptionResponse {
+            status: status.into(),
+        }))
     }
 }

@@ -20,22 +20,38 @@ const MARGIN: Duration = Duration::from_millis(30);
 type Reply = Result<v2::ReceiveMessageResponse, Status>;
 
 impl Service {
-    pub(super) async fn answer_receive(&self, request: Request<v2::ReceiveMessageRequest>) -> Vec<Reply> {
+    pub(super) async fn answer_receive(
+        &self,
+        request: Request<v2::ReceiveMessageRequest>,
+    ) -> Vec<Reply> {
         let (status, messages) = match self.receive(request).await {
             Ok((_, messages)) if !messages.is_empty() => (refusal::ok(), messages),
             Ok((buried, messages)) => {
-                let why = if buried > 0 { "no match message" } else { "no new message" };
-                (rocketmq_wire::status(v2::Code::MessageNotFound, why), messages)
+                let why = if buried > 0 {
+                    "no match message"
+                } else {
+                    "no new message"
+                };
+                (
+                    rocketmq_wire::status(v2::Code::MessageNotFound, why),
+                    messages,
+                )
             }
             Err(refused) => (refused.into(), Vec::new()),
         };
         let mut contents = Vec::with_capacity(messages.len() + 2);
         contents.push(Content::Status(status));
         contents.extend(messages.into_iter().map(Content::Message));
-        contents.push(Content::DeliveryTimestamp(delivery::timestamp(self.clock.now_ms())));
+        contents.push(Content::DeliveryTimestamp(delivery::timestamp(
+            self.clock.now_ms(),
+        )));
         contents
             .into_iter()
-            .map(|content| Ok(v2::ReceiveMessageResponse { content: Some(content) }))
+            .map(|content| {
+                Ok(v2::ReceiveMessageResponse {
+                    content: Some(content),
+                })
+            })
             .collect()
     }
 
@@ -59,15 +75,20 @@ impl Service {
         let invisible = invisible(&asked)?;
         let filter = filter(asked.filter_expression.as_ref())?;
         let poll = poll(
-            asked.long_polling_timeout.and_then(|timeout| Duration::try_from(timeout).ok()),
+            asked
+                .long_polling_timeout
+                .and_then(|timeout| Duration::try_from(timeout).ok()),
             left,
             (self.rules.long_poll_min, self.rules.long_poll_max),
         )?;
-        let max = usize::try_from(asked.batch_size)
-            .map_err(|_| Refusal::server_error(format!("Illegal Capacity: {}", asked.batch_size)))?;
+        let max = usize::try_from(asked.batch_size).map_err(|_| {
+            Refusal::server_error(format!("Illegal Capacity: {}", asked.batch_size))
+        })?;
         // The proxy's own answer to a topic that is not there.
         let topic = self.catalog.topic(&topic_name).ok_or_else(|| {
-            Refusal::server_error(format!("no route to topic {topic_name}. NullPointerException"))
+            Refusal::server_error(format!(
+                "no route to topic {topic_name}. NullPointerException"
+            ))
         })?;
         if max == 0 {
             return Ok((0, Vec::new()));
@@ -92,7 +113,9 @@ impl Service {
     fn messages(&self, taken: &Taken, topic: &str) -> Result<Vec<v2::Message>, Refusal> {
         let host = &self.rules.host;
         let messages = taken.messages.iter();
-        Ok(messages.map(|message| delivery::handed_out(message, topic, host)).collect::<Result<_, _>>()?)
+        Ok(messages
+            .map(|message| delivery::handed_out(message, topic, host))
+            .collect::<Result<_, _>>()?)
     }
 }
 
@@ -101,21 +124,34 @@ fn invisible(asked: &v2::ReceiveMessageRequest) -> Result<Duration, Refusal> {
     if asked.auto_renew {
         return Ok(AUTO_RENEWED);
     }
-    let span = asked.invisible_duration.and_then(|span| Duration::try_from(span).ok()).unwrap_or_default();
+    let span = asked
+        .invisible_duration
+        .and_then(|span| Duration::try_from(span).ok())
+        .unwrap_or_default();
     let illegal = |why| Err(Refusal::new(v2::Code::IllegalInvisibleTime, why));
     if span < MIN_RECEIVE_INVISIBLE {
-        return illegal(format!("the invisibleTime is too small. min is {}", millis(MIN_RECEIVE_INVISIBLE)));
+        return illegal(format!(
+            "the invisibleTime is too small. min is {}",
+            millis(MIN_RECEIVE_INVISIBLE)
+        ));
     }
     if span > MAX_INVISIBLE {
-        return illegal(format!("the invisibleTime is too large. max is {}", millis(MAX_INVISIBLE)));
+        return illegal(format!(
+            "the invisibleTime is too large. max is {}",
+            millis(MAX_INVISIBLE)
+        ));
     }
     Ok(span)
 }
 
 fn filter(expression: Option<&v2::FilterExpression>) -> Result<TagFilter, Refusal> {
-    let Some(expression) = expression else { return Ok(TagFilter::All) };
+    let Some(expression) = expression else {
+        return Ok(TagFilter::All);
+    };
     if expression.r#type() == v2::FilterType::Sql {
-        return Err(Refusal::unsupported("this broker filters by tag, not by SQL"));
+        return Err(Refusal::unsupported(
+            "this broker filters by tag, not by SQL",
+        ));
     }
     Ok(TagFilter::parse(&expression.expression))
 }
@@ -174,7 +210,10 @@ mod tests {
         assert_eq!(poll(None, Some(s(40)), BOUNDS), Ok(s(20)));
         assert_eq!(poll(None, Some(s(10)), BOUNDS), Ok(s(10) - MARGIN));
         assert_eq!(poll(Some(s(5)), Some(s(5)), BOUNDS), Ok(s(5) - MARGIN));
-        assert_eq!(poll(Some(s(20)), Some(s(4)), BOUNDS).unwrap_err().code, v2::Code::BadRequest);
+        assert_eq!(
+            poll(Some(s(20)), Some(s(4)), BOUNDS).unwrap_err().code,
+            v2::Code::BadRequest
+        );
     }
 
     #[test]
@@ -189,14 +228,23 @@ mod tests {
     #[test]
     fn a_lease_lasts_from_10_seconds_to_12_hours() {
         let asked = |seconds: Option<i64>, auto_renew| {
-            let invisible_duration = seconds.map(|seconds| prost_types::Duration { seconds, nanos: 0 });
-            invisible(&v2::ReceiveMessageRequest { invisible_duration, auto_renew, ..Default::default() })
+            let invisible_duration =
+                seconds.map(|seconds| prost_types::Duration { seconds, nanos: 0 });
+            invisible(&v2::ReceiveMessageRequest {
+                invisible_duration,
+                auto_renew,
+                ..Default::default()
+            })
         };
         assert_eq!(asked(Some(10), false), Ok(s(10)));
         assert_eq!(asked(Some(43_200), false), Ok(s(43_200)));
         assert_eq!(asked(None, true), Ok(s(60)));
         for wrong in [None, Some(9), Some(-1), Some(43_201)] {
-            assert_eq!(asked(wrong, false).unwrap_err().code, v2::Code::IllegalInvisibleTime, "{wrong:?}");
+            assert_eq!(
+                asked(wrong, false).unwrap_err().code,
+                v2::Code::IllegalInvisibleTime,
+                "{wrong:?}"
+            );
         }
     }
 }

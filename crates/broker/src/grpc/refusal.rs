@@ -13,7 +13,10 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn new(code: v2::Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self {
+            code,
+            message: message.into(),
+        }
     }
 
     /// The proxy's answer to whatever it did not expect.
@@ -47,7 +50,10 @@ impl From<Refusal> for Option<v2::Status> {
 
 /// The proxy's answer for a topic that it has no route to.
 pub(super) fn no_such_topic(topic: &str) -> Refusal {
-    Refusal::new(v2::Code::TopicNotFound, format!("No topic route info in name server for the topic: {topic}"))
+    Refusal::new(
+        v2::Code::TopicNotFound,
+        format!("No topic route info in name server for the topic: {topic}"),
+    )
 }
 
 /// The status of a request that went well.

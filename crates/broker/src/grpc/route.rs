@@ -11,12 +11,19 @@ use crate::TopicKind;
 const BROKER: &str = "broker-a";
 
 impl Service {
-    pub(super) fn answer_route(&self, request: Request<v2::QueryRouteRequest>) -> v2::QueryRouteResponse {
+    pub(super) fn answer_route(
+        &self,
+        request: Request<v2::QueryRouteRequest>,
+    ) -> v2::QueryRouteResponse {
         match self.route(&request) {
-            Ok(queue) => {
-                v2::QueryRouteResponse { status: Some(refusal::ok()), message_queues: vec![queue] }
-            }
-            Err(refused) => v2::QueryRouteResponse { status: refused.into(), message_queues: Vec::new() },
+            Ok(queue) => v2::QueryRouteResponse {
+                status: Some(refusal::ok()),
+                message_queues: vec![queue],
+            },
+            Err(refused) => v2::QueryRouteResponse {
+                status: refused.into(),
+                message_queues: Vec::new(),
+            },
         }
     }
 
@@ -27,11 +34,14 @@ impl Service {
         match self.assignment(&request) {
             Ok(queue) => v2::QueryAssignmentResponse {
                 status: Some(refusal::ok()),
-                assignments: vec![v2::Assignment { message_queue: Some(queue) }],
+                assignments: vec![v2::Assignment {
+                    message_queue: Some(queue),
+                }],
             },
-            Err(refused) => {
-                v2::QueryAssignmentResponse { status: refused.into(), assignments: Vec::new() }
-            }
+            Err(refused) => v2::QueryAssignmentResponse {
+                status: refused.into(),
+                assignments: Vec::new(),
+            },
         }
     }
 
@@ -43,10 +53,16 @@ impl Service {
             TopicKind::Transaction => v2::MessageType::Transaction,
             TopicKind::Delay => v2::MessageType::Delay,
         };
-        Ok(v2::MessageQueue { accept_message_types: vec![accepts.into()], ..self.queue(&name, 0) })
+        Ok(v2::MessageQueue {
+            accept_message_types: vec![accepts.into()],
+            ..self.queue(&name, 0)
+        })
     }
 
-    fn assignment(&self, request: &Request<v2::QueryAssignmentRequest>) -> Result<v2::MessageQueue, Refusal> {
+    fn assignment(
+        &self,
+        request: &Request<v2::QueryAssignmentRequest>,
+    ) -> Result<v2::MessageQueue, Refusal> {
         client_id(request)?;
         group_name(request.get_ref().group.as_ref())?;
         let (name, _) = self.topic(request.get_ref().topic.as_ref())?;
@@ -55,8 +71,11 @@ impl Service {
     }
 
     fn queue(&self, topic: &str, id: i32) -> v2::MessageQueue {
-        let broker =
-            v2::Broker { name: BROKER.into(), id: 0, endpoints: Some(self.rules.endpoints.clone()) };
+        let broker = v2::Broker {
+            name: BROKER.into(),
+            id: 0,
+            endpoints: Some(self.rules.endpoints.clone()),
+        };
         v2::MessageQueue {
             topic: Some(resource(topic)),
             id,

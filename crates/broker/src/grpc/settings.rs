@@ -20,10 +20,17 @@ const LITE_TOPIC_SIZE: i32 = 64;
 pub(super) fn agree(settings: v2::Settings, catalog: &Catalog) -> Result<v2::Settings, Status> {
     let kind = settings.client_type();
     let (pub_sub, policy) = match settings.pub_sub.clone() {
-        None => return Err(invalid("there is no publishing or subscription data in settings")),
+        None => {
+            return Err(invalid(
+                "there is no publishing or subscription data in settings",
+            ));
+        }
         Some(PubSub::Publishing(publishing)) => (publishing_rules(publishing), producer_policy()),
         Some(PubSub::Subscription(subscription)) => {
-            let group = subscription.group.as_ref().map_or("", |group| group.name.as_str());
+            let group = subscription
+                .group
+                .as_ref()
+                .map_or("", |group| group.name.as_str());
             let policy = consumer_policy(kind, group, catalog)?;
             (subscription_rules(subscription), policy)
         }
@@ -38,7 +45,11 @@ pub(super) fn agree(settings: v2::Settings, catalog: &Catalog) -> Result<v2::Set
 
 fn publishing_rules(publishing: v2::Publishing) -> PubSub {
     let max_body_size = i32::try_from(MAX_BODY).unwrap_or(i32::MAX);
-    PubSub::Publishing(v2::Publishing { max_body_size, validate_message_type: true, ..publishing })
+    PubSub::Publishing(v2::Publishing {
+        max_body_size,
+        validate_message_type: true,
+        ..publishing
+    })
 }
 
 fn subscription_rules(subscription: v2::Subscription) -> PubSub {
@@ -64,21 +75,31 @@ fn producer_policy() -> v2::RetryPolicy {
     }
 }
 
-fn consumer_policy(kind: v2::ClientType, group: &str, catalog: &Catalog) -> Result<v2::RetryPolicy, Status> {
+fn consumer_policy(
+    kind: v2::ClientType,
+    group: &str,
+    catalog: &Catalog,
+) -> Result<v2::RetryPolicy, Status> {
     match kind {
         v2::ClientType::PushConsumer | v2::ClientType::SimpleConsumer => {}
         v2::ClientType::LitePushConsumer | v2::ClientType::LiteSimpleConsumer => {
-            return Err(invalid(format!("regular group cannot use LITE mode: {group}")));
+            return Err(invalid(format!(
+                "regular group cannot use LITE mode: {group}"
+            )));
         }
         other => {
             let kind = other.as_str_name();
-            return Err(Status::internal(said(format!("Client type is not consumer, type: {kind}"))));
+            return Err(Status::internal(said(format!(
+                "Client type is not consumer, type: {kind}"
+            ))));
         }
     }
     if group.trim().is_empty() {
         return Err(invalid(said("the specified group is blank")));
     }
-    let known = catalog.group(group).ok_or_else(|| invalid(said(format!("group not found: {group}"))))?;
+    let known = catalog
+        .group(group)
+        .ok_or_else(|| invalid(said(format!("group not found: {group}"))))?;
     Ok(group_policy(&known.policy))
 }
 

@@ -13,10 +13,19 @@ use crate::store::receipt::Receipt;
 use crate::writer::op::{NextAttempt, Op, Settled};
 
 impl Service {
-    pub(super) async fn answer_ack(&self, request: Request<v2::AckMessageRequest>) -> v2::AckMessageResponse {
+    pub(super) async fn answer_ack(
+        &self,
+        request: Request<v2::AckMessageRequest>,
+    ) -> v2::AckMessageResponse {
         match self.ack(request).await {
-            Ok(entries) => v2::AckMessageResponse { status: Some(overall(&entries)), entries },
-            Err(refused) => v2::AckMessageResponse { status: refused.into(), entries: Vec::new() },
+            Ok(entries) => v2::AckMessageResponse {
+                status: Some(overall(&entries)),
+                entries,
+            },
+            Err(refused) => v2::AckMessageResponse {
+                status: refused.into(),
+                entries: Vec::new(),
+            },
         }
     }
 
@@ -31,9 +40,16 @@ impl Service {
         if asked.entries.is_empty() {
             return Err(Refusal::server_error("ack message result is empty"));
         }
-        let parsed: Vec<Result<Receipt, Refusal>> =
-            asked.entries.iter().map(|entry| receipt(&entry.receipt_handle)).collect();
-        let receipts: Vec<Receipt> = parsed.iter().filter_map(|receipt| receipt.as_ref().ok()).copied().collect();
+        let parsed: Vec<Result<Receipt, Refusal>> = asked
+            .entries
+            .iter()
+            .map(|entry| receipt(&entry.receipt_handle))
+            .collect();
+        let receipts: Vec<Receipt> = parsed
+            .iter()
+            .filter_map(|receipt| receipt.as_ref().ok())
+            .copied()
+            .collect();
         let settled = match receipts.is_empty() {
             true => Vec::new(),
             false => self.queue.ask(|reply| Op::Ack { receipts, reply }).await?,
@@ -69,15 +85,30 @@ impl Service {
         }
     }
 
-    async fn change(&self, request: Request<v2::ChangeInvisibleDurationRequest>) -> Result<Receipt, Refusal> {
+    async fn change(
+        &self,
+        request: Request<v2::ChangeInvisibleDurationRequest>,
+    ) -> Result<Receipt, Refusal> {
         client_id(&request)?;
         let asked = request.into_inner();
         topic_name(asked.topic.as_ref())?;
         group_name(asked.group.as_ref())?;
         let invisible_ms = millis(change_span(asked.invisible_duration)?);
         let receipt = receipt(&asked.receipt_handle)?;
-        let next = if asked.suspend() { NextAttempt::Same } else { NextAttempt::Counted };
-        let changed = self.queue.ask(|reply| Op::Change { receipt, invisible_ms, next, reply }).await?;
+        let next = if asked.suspend() {
+            NextAttempt::Same
+        } else {
+            NextAttempt::Counted
+        };
+        let changed = self
+            .queue
+            .ask(|reply| Op::Change {
+                receipt,
+                invisible_ms,
+                next,
+                reply,
+            })
+            .await?;
         changed.or_else(|settled| verdict(settled, "change invisible duration").map(|()| receipt))
     }
 
@@ -86,8 +117,12 @@ impl Service {
         request: Request<v2::ForwardMessageToDeadLetterQueueRequest>,
     ) -> v2::ForwardMessageToDeadLetterQueueResponse {
         let forwarded = self.forward(request).await;
-        let status = forwarded.err().map_or_else(|| rocketmq_wire::status(v2::Code::Ok, "0"), Into::into);
-        v2::ForwardMessageToDeadLetterQueueResponse { status: Some(status) }
+        let status = forwarded
+            .err()
+            .map_or_else(|| rocketmq_wire::status(v2::Code::Ok, "0"), Into::into);
+        v2::ForwardMessageToDeadLetterQueueResponse {
+            status: Some(status),
+        }
     }
 
     async fn forward(
@@ -99,22 +134,36 @@ impl Service {
         topic_name(asked.topic.as_ref())?;
         let group = group_name(asked.group.as_ref())?;
         let receipt = receipt(&asked.receipt_handle)?;
-        let settled = self.queue.ask(|reply| Op::Bury { receipt, group, reply }).await?;
+        let settled = self
+            .queue
+            .ask(|reply| Op::Bury {
+                receipt,
+                group,
+                reply,
+            })
+            .await?;
         verdict(settled, "forward to dead letter queue")
     }
 }
 
 fn receipt(handle: &str) -> Result<Receipt, Refusal> {
-    handle.parse().map_err(|error: crate::store::receipt::NotAReceipt| Refusal::server_error(error.to_string()))
+    handle
+        .parse()
+        .map_err(|error: crate::store::receipt::NotAReceipt| {
+            Refusal::server_error(error.to_string())
+        })
 }
 
 fn verdict(settled: Settled, what: &str) -> Result<(), Refusal> {
     match settled {
         Settled::Done => Ok(()),
-        Settled::Expired => {
-            Err(Refusal::new(v2::Code::InvalidReceiptHandle, "receipt handle is expired"))
-        }
-        Settled::Unknown => Err(Refusal::server_error(format!("{what} failed: status is abnormal"))),
+        Settled::Expired => Err(Refusal::new(
+            v2::Code::InvalidReceiptHandle,
+            "receipt handle is expired",
+        )),
+        Settled::Unknown => Err(Refusal::server_error(format!(
+            "{what} failed: status is abnormal"
+        ))),
     }
 }
 
@@ -122,8 +171,13 @@ fn verdict(settled: Settled, what: &str) -> Result<(), Refusal> {
 fn overall(entries: &[v2::AckMessageResultEntry]) -> v2::Status {
     let code = |entry: &v2::AckMessageResultEntry| entry.status.as_ref().map(|status| status.code);
     let first = entries.first();
-    if entries.iter().all(|entry| Some(code(entry)) == first.map(code)) {
-        return first.and_then(|entry| entry.status.clone()).unwrap_or_else(refusal::ok);
+    if entries
+        .iter()
+        .all(|entry| Some(code(entry)) == first.map(code))
+    {
+        return first
+            .and_then(|entry| entry.status.clone())
+            .unwrap_or_else(refusal::ok);
     }
     rocketmq_wire::status(v2::Code::MultipleResults, "mixed results")
 }
@@ -134,7 +188,10 @@ fn change_span(asked: Option<prost_types::Duration>) -> Result<Duration, Refusal
     let span = Duration::try_from(asked.unwrap_or_default())
         .map_err(|_| illegal("the invisibleTime is too small. min is 0".to_owned()))?;
     if span > MAX_INVISIBLE {
-        return Err(illegal(format!("the invisibleTime is too large. max is {}", millis(MAX_INVISIBLE))));
+        return Err(illegal(format!(
+            "the invisibleTime is too large. max is {}",
+            millis(MAX_INVISIBLE)
+        )));
     }
     Ok(span)
 }
@@ -144,16 +201,26 @@ mod tests {
     use super::*;
 
     fn entry(code: v2::Code) -> v2::AckMessageResultEntry {
-        v2::AckMessageResultEntry { status: Some(rocketmq_wire::status(code, "")), ..Default::default() }
+        v2::AckMessageResultEntry {
+            status: Some(rocketmq_wire::status(code, "")),
+            ..Default::default()
+        }
     }
 
     #[test]
     fn one_status_speaks_for_entries_that_agree() {
         use v2::Code;
-        let of = |codes: &[Code]| overall(&codes.iter().copied().map(entry).collect::<Vec<_>>()).code();
+        let of =
+            |codes: &[Code]| overall(&codes.iter().copied().map(entry).collect::<Vec<_>>()).code();
         assert_eq!(of(&[Code::Ok, Code::Ok]), Code::Ok);
-        assert_eq!(of(&[Code::InvalidReceiptHandle; 2]), Code::InvalidReceiptHandle);
-        assert_eq!(of(&[Code::Ok, Code::InvalidReceiptHandle]), Code::MultipleResults);
+        assert_eq!(
+            of(&[Code::InvalidReceiptHandle; 2]),
+            Code::InvalidReceiptHandle
+        );
+        assert_eq!(
+            of(&[Code::Ok, Code::InvalidReceiptHandle]),
+            Code::MultipleResults
+        );
     }
 
     #[test]

@@ -58,7 +58,9 @@ impl Service {
     ) -> Result<(), Status> {
         // A broken stream ends as a closed one does.
         while let Ok(Some(command)) = said.message().await {
-            let Some(Command::Settings(settings)) = command.command else { continue };
+            let Some(Command::Settings(settings)) = command.command else {
+                continue;
+            };
             if !has_language {
                 return Err(Status::internal(
                     "process client telemetryCommand failed. No enum constant \
@@ -66,11 +68,16 @@ impl Service {
                 ));
             }
             let agreed = agree(settings, &self.catalog)?;
-            if !self.clients.put(id, agreed.clone(), commands.clone(), Instant::now()) {
+            if !self
+                .clients
+                .put(id, agreed.clone(), commands.clone(), Instant::now())
+            {
                 return Err(Status::resource_exhausted("too many clients"));
             }
-            let reply =
-                v2::TelemetryCommand { status: Some(refusal::ok()), command: Some(Command::Settings(agreed)) };
+            let reply = v2::TelemetryCommand {
+                status: Some(refusal::ok()),
+                command: Some(Command::Settings(agreed)),
+            };
             if commands.send(Ok(reply)).await.is_err() {
                 return Ok(());
             }
@@ -78,9 +85,17 @@ impl Service {
         Ok(())
     }
 
-    pub(super) fn answer_heartbeat(&self, request: Request<v2::HeartbeatRequest>) -> v2::HeartbeatResponse {
-        let status = self.heartbeat(&request).err().map_or_else(refusal::ok, Into::into);
-        v2::HeartbeatResponse { status: Some(status) }
+    pub(super) fn answer_heartbeat(
+        &self,
+        request: Request<v2::HeartbeatRequest>,
+    ) -> v2::HeartbeatResponse {
+        let status = self
+            .heartbeat(&request)
+            .err()
+            .map_or_else(refusal::ok, Into::into);
+        v2::HeartbeatResponse {
+            status: Some(status),
+        }
     }
 
     fn heartbeat(&self, request: &Request<v2::HeartbeatRequest>) -> Result<(), Refusal> {
@@ -92,7 +107,11 @@ impl Service {
         if consumes {
             group_name(request.get_ref().group.as_ref())?;
         }
-        if self.clients.heard(&id, Instant::now()) { Ok(()) } else { Err(unknown_client()) }
+        if self.clients.heard(&id, Instant::now()) {
+            Ok(())
+        } else {
+            Err(unknown_client())
+        }
     }
 
     pub(super) fn answer_termination(
@@ -100,17 +119,29 @@ impl Service {
         request: Request<v2::NotifyClientTerminationRequest>,
     ) -> v2::NotifyClientTerminationResponse {
         let ended = client_id(&request).and_then(|id| {
-            if self.clients.forget(&id, Instant::now()) { Ok(()) } else { Err(unknown_client()) }
+            if self.clients.forget(&id, Instant::now()) {
+                Ok(())
+            } else {
+                Err(unknown_client())
+            }
         });
         let status = ended.err().map_or_else(refusal::ok, Into::into);
-        v2::NotifyClientTerminationResponse { status: Some(status) }
+        v2::NotifyClientTerminationResponse {
+            status: Some(status),
+        }
     }
 }
 
 fn says(status: v2::Status) -> v2::TelemetryCommand {
-    v2::TelemetryCommand { status: Some(status), command: None }
+    v2::TelemetryCommand {
+        status: Some(status),
+        command: None,
+    }
 }
 
 fn unknown_client() -> Refusal {
-    Refusal::new(v2::Code::UnrecognizedClientType, "cannot find client settings for this client")
+    Refusal::new(
+        v2::Code::UnrecognizedClientType,
+        "cannot find client settings for this client",
+    )
 }

@@ -12,8 +12,14 @@ impl Service {
         &self,
         request: Request<v2::EndTransactionRequest>,
     ) -> v2::EndTransactionResponse {
-        let status = self.end(request).await.err().map_or_else(refusal::ok, Into::into);
-        v2::EndTransactionResponse { status: Some(status) }
+        let status = self
+            .end(request)
+            .await
+            .err()
+            .map_or_else(refusal::ok, Into::into);
+        v2::EndTransactionResponse {
+            status: Some(status),
+        }
     }
 
     async fn end(&self, request: Request<v2::EndTransactionRequest>) -> Result<(), Refusal> {
@@ -32,7 +38,15 @@ impl Service {
             v2::TransactionResolution::Unspecified => Ending::Unspecified,
         };
         let transaction_id = asked.transaction_id;
-        let ended = self.queue.ask(|reply| Op::End { topic, transaction_id, ending, reply }).await?;
+        let ended = self
+            .queue
+            .ask(|reply| Op::End {
+                topic,
+                transaction_id,
+                ending,
+                reply,
+            })
+            .await?;
         if ended { Ok(()) } else { Err(not_found()) }
     }
 }

@@ -12,7 +12,10 @@ pub(crate) struct FolderLock(#[expect(dead_code, reason = "held, not read")] Fil
 impl FolderLock {
     /// Takes the lock, making the folder if it is absent; `InUse` if another process has it.
     pub(crate) fn take(folder: &Path) -> Result<Self, StartError> {
-        let trouble = |source| StartError::Folder { folder: folder.to_owned(), source };
+        let trouble = |source| StartError::Folder {
+            folder: folder.to_owned(),
+            source,
+        };
         std::fs::create_dir_all(folder).map_err(trouble)?;
         let file = OpenOptions::new()
             .create(true)
@@ -43,7 +46,11 @@ mod tests {
         let first = FolderLock::take(folder.path()).unwrap();
         let refused = FolderLock::take(folder.path()).unwrap_err();
         assert!(matches!(refused, StartError::InUse(_)));
-        assert!(refused.to_string().contains(&folder.path().display().to_string()));
+        assert!(
+            refused
+                .to_string()
+                .contains(&folder.path().display().to_string())
+        );
         drop(first);
         FolderLock::take(folder.path()).unwrap();
     }

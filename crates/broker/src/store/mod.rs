@@ -19,9 +19,14 @@ use redb::{Database, StorageBackend};
 use crate::StoreError;
 
 /// Opens the store in `backend`, making it if it is empty.
-pub(crate) fn open(backend: impl StorageBackend, cache_bytes: usize) -> Result<Database, StoreError> {
-    let database =
-        Database::builder().set_cache_size(cache_bytes).create_with_backend(backend).map_err(failed)?;
+pub(crate) fn open(
+    backend: impl StorageBackend,
+    cache_bytes: usize,
+) -> Result<Database, StoreError> {
+    let database = Database::builder()
+        .set_cache_size(cache_bytes)
+        .create_with_backend(backend)
+        .map_err(failed)?;
     tables::create(&database)?;
     Ok(database)
 }

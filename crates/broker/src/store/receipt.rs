@@ -31,7 +31,11 @@ impl Receipt {
 
 impl fmt::Display for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {} {}", self.reading, self.offset, self.due_ms, self.attempt)
+        write!(
+            f,
+            "{} {} {} {}",
+            self.reading, self.offset, self.due_ms, self.attempt
+        )
     }
 }
 
@@ -66,7 +70,12 @@ mod tests {
 
     #[test]
     fn a_handle_reads_back_as_it_was_written() {
-        let receipt = Receipt { reading: 3, offset: 17, due_ms: 1_700_000_000_000, attempt: 2 };
+        let receipt = Receipt {
+            reading: 3,
+            offset: 17,
+            due_ms: 1_700_000_000_000,
+            attempt: 2,
+        };
         assert_eq!(receipt.to_string().parse(), Ok(receipt));
     }
 
@@ -79,7 +88,12 @@ mod tests {
 
     #[test]
     fn a_lease_ends_at_its_due_time() {
-        let receipt = Receipt { reading: 0, offset: 0, due_ms: 100, attempt: 1 };
+        let receipt = Receipt {
+            reading: 0,
+            offset: 0,
+            due_ms: 100,
+            attempt: 1,
+        };
         assert!(!receipt.expired(99));
         assert!(receipt.expired(100));
     }

@@ -102,13 +102,26 @@ mod tests {
 
     #[test]
     fn a_record_reads_back_as_it_was_written() {
-        let record = Record { store_ms: 7, base: 4, tag: "标签", origin: "t", message: b"body" };
+        let record = Record {
+            store_ms: 7,
+            base: 4,
+            tag: "标签",
+            origin: "t",
+            message: b"body",
+        };
         assert_eq!(Record::read(&record.to_vec()), Ok(record));
     }
 
     #[test]
     fn a_cut_record_is_corrupt_and_does_not_panic() {
-        let whole = Record { store_ms: 7, base: 0, tag: "abc", origin: "topic", message: b"" }.to_vec();
+        let whole = Record {
+            store_ms: 7,
+            base: 0,
+            tag: "abc",
+            origin: "topic",
+            message: b"",
+        }
+        .to_vec();
         for length in 0..whole.len() {
             assert!(Record::read(&whole[..length]).is_err(), "{length}");
         }
@@ -116,7 +129,14 @@ mod tests {
 
     #[test]
     fn a_newer_format_is_refused() {
-        let mut bytes = Record { store_ms: 7, base: 0, tag: "", origin: "", message: b"x" }.to_vec();
+        let mut bytes = Record {
+            store_ms: 7,
+            base: 0,
+            tag: "",
+            origin: "",
+            message: b"x",
+        }
+        .to_vec();
         bytes[0] = 2;
         assert_eq!(Record::read(&bytes), Err(StoreError::Corrupt("a message")));
     }

@@ -69,7 +69,11 @@ impl<'t> Tables<'t> {
 /// Makes the tables of a new store, and refuses one of another layout.
 pub(crate) fn create(database: &Database) -> Result<(), StoreError> {
     if let Some(layout) = layout(database)? {
-        return if layout == LAYOUT { Ok(()) } else { Err(StoreError::Corrupt("its layout")) };
+        return if layout == LAYOUT {
+            Ok(())
+        } else {
+            Err(StoreError::Corrupt("its layout"))
+        };
     }
     let transaction = database.begin_write().map_err(failed)?;
     {
@@ -83,7 +87,10 @@ pub(crate) fn create(database: &Database) -> Result<(), StoreError> {
 fn layout(database: &Database) -> Result<Option<u64>, StoreError> {
     let transaction = database.begin_read().map_err(failed)?;
     match transaction.open_table(META) {
-        Ok(meta) => Ok(meta.get("layout").map_err(failed)?.map(|value| value.value())),
+        Ok(meta) => Ok(meta
+            .get("layout")
+            .map_err(failed)?
+            .map(|value| value.value())),
         Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
         Err(error) => Err(failed(error)),
     }
@@ -151,11 +158,17 @@ pub(crate) fn half_parts(key: &[u8]) -> Option<(u32, &str, u64)> {
     let (topic, rest) = key.split_first_chunk::<4>()?;
     let (_, rest) = rest.split_first_chunk::<4>()?;
     let (id, half) = rest.split_last_chunk::<8>()?;
-    Some((u32::from_be_bytes(*topic), std::str::from_utf8(id).ok()?, u64::from_be_bytes(*half)))
+    Some((
+        u32::from_be_bytes(*topic),
+        std::str::from_utf8(id).ok()?,
+        u64::from_be_bytes(*half),
+    ))
 }
 
 fn tail(key: &[u8]) -> u64 {
-    let (_, last) = key.split_last_chunk::<8>().expect("keys end in eight bytes of number");
+    let (_, last) = key
+        .split_last_chunk::<8>()
+        .expect("keys end in eight bytes of number");
     u64::from_be_bytes(*last)
 }
 
@@ -165,7 +178,12 @@ mod tests {
 
     #[test]
     fn leases_of_a_reading_lie_in_the_order_of_their_due_times() {
-        let mut keys = [lease_key(1, 300, 1), lease_key(1, 256, 9), lease_key(2, 1, 1), lease_key(1, 256, 2)];
+        let mut keys = [
+            lease_key(1, 300, 1),
+            lease_key(1, 256, 9),
+            lease_key(2, 1, 1),
+            lease_key(1, 256, 2),
+        ];
         keys.sort_unstable();
         let order: Vec<_> = keys.iter().map(lease_parts).collect();
         assert_eq!(order, [(256, 2), (256, 9), (300, 1), (1, 1)]);

@@ -9,11 +9,21 @@ use crate::store::tables::message_key;
 
 impl Batch<'_, '_> {
     /// Adds new messages; answers the first one's offset.
-    pub(super) fn append(&mut self, topic: u32, messages: &[NewMessage]) -> Result<u64, StoreError> {
+    pub(super) fn append(
+        &mut self,
+        topic: u32,
+        messages: &[NewMessage],
+    ) -> Result<u64, StoreError> {
         let store_ms = self.now_ms;
         let mut first = None;
         for NewMessage { tag, message } in messages {
-            let record = Record { store_ms, base: 0, tag, origin: "", message };
+            let record = Record {
+                store_ms,
+                base: 0,
+                tag,
+                origin: "",
+                message,
+            };
             let offset = self.append_record(topic, &record)?;
             first.get_or_insert(offset);
         }
@@ -22,7 +32,11 @@ impl Batch<'_, '_> {
 
     /// Adds one record; answers its offset.
     pub(super) fn append_record(&mut self, topic: u32, record: &Record) -> Result<u64, StoreError> {
-        let state = self.state.topics.get_mut(&topic).ok_or(StoreError::Corrupt("a topic's number"))?;
+        let state = self
+            .state
+            .topics
+            .get_mut(&topic)
+            .ok_or(StoreError::Corrupt("a topic's number"))?;
         let offset = state.end;
         state.end += 1;
         let mut place = self

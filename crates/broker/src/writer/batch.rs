@@ -41,7 +41,9 @@ pub(super) struct Effects {
 impl Effects {
     /// Remembers an answer.
     pub(super) fn answer<T: Send + 'static>(&mut self, reply: Reply<T>, value: T) {
-        self.answers.push(Box::new(move |outcome| tell(reply, outcome.map(|()| value))));
+        self.answers.push(Box::new(move |outcome| {
+            tell(reply, outcome.map(|()| value))
+        }));
     }
 
     /// Gives the answers: the values if the commit went well, else its error.

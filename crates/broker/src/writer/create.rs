@@ -14,7 +14,10 @@ impl Batch<'_, '_> {
             None => next_id(self.state.topics.keys())?,
         };
         let topic = Topic { id, kind };
-        self.tables.topics.insert(name, json(&topic)?.as_slice()).map_err(failed)?;
+        self.tables
+            .topics
+            .insert(name, json(&topic)?.as_slice())
+            .map_err(failed)?;
         if known.is_none() {
             self.state.add_topic(name, id, 0);
         }
@@ -31,7 +34,10 @@ impl Batch<'_, '_> {
             None => next_id(self.state.groups.keys())?,
         };
         let group = Group { id, policy };
-        self.tables.groups.insert(name, json(&group)?.as_slice()).map_err(failed)?;
+        self.tables
+            .groups
+            .insert(name, json(&group)?.as_slice())
+            .map_err(failed)?;
         self.state.add_group(name, &group);
         self.effects.groups.push((name.to_owned(), group));
         self.effects.dirty = true;
@@ -58,7 +64,10 @@ impl Batch<'_, '_> {
             return Ok(*id);
         }
         let id = self.state.add_reading(group, topic, 0);
-        self.tables.readings.insert((group, topic), id).map_err(failed)?;
+        self.tables
+            .readings
+            .insert((group, topic), id)
+            .map_err(failed)?;
         self.tables.cursors.insert(id, 0).map_err(failed)?;
         self.effects.dirty = true;
         Ok(id)
@@ -66,7 +75,10 @@ impl Batch<'_, '_> {
 }
 
 fn next_id<'a>(known: impl Iterator<Item = &'a u32>) -> Result<u32, StoreError> {
-    known.max().map_or(Some(1), |id| id.checked_add(1)).ok_or(StoreError::Corrupt("the numbers of topics"))
+    known
+        .max()
+        .map_or(Some(1), |id| id.checked_add(1))
+        .ok_or(StoreError::Corrupt("the numbers of topics"))
 }
 
 fn json(value: &impl serde::Serialize) -> Result<Vec<u8>, StoreError> {

@@ -80,8 +80,18 @@ impl Batch<'_, '_> {
         let half = self.state.next_half;
         self.state.next_half += 1;
         let NewMessage { tag, message } = message;
-        let record = Record { store_ms: self.now_ms, base: 0, tag, origin: "", message };
-        let mut place = self.tables.half_messages.insert_reserve(half, record.size()).map_err(failed)?;
+        let record = Record {
+            store_ms: self.now_ms,
+            base: 0,
+            tag,
+            origin: "",
+            message,
+        };
+        let mut place = self
+            .tables
+            .half_messages
+            .insert_reserve(half, record.size())
+            .map_err(failed)?;
         record.write(place.as_mut());
         drop(place);
         let state = HalfState {
@@ -95,18 +105,31 @@ impl Batch<'_, '_> {
     }
 
     /// Ends the newest half of that transaction that can be ended; answers whether there was one.
-    pub(super) fn end(&mut self, topic: u32, transaction_id: &str, ending: Ending) -> Result<bool, StoreError> {
-        let Some((key, half, state)) = self.open_half(topic, transaction_id)? else { return Ok(false) };
+    pub(super) fn end(
+        &mut self,
+        topic: u32,
+        transaction_id: &str,
+        ending: Ending,
+    ) -> Result<bool, StoreError> {
+        let Some((key, half, state)) = self.open_half(topic, transaction_id)? else {
+            return Ok(false);
+        };
         match ending {
             Ending::Commit => {
                 let bytes = self.half_message(half)?;
-                let record = Record { store_ms: self.now_ms, ..Record::read(&bytes)? };
+                let record = Record {
+                    store_ms: self.now_ms,
+                    ..Record::read(&bytes)?
+                };
                 self.append_record(topic, &record)?;
                 self.remove_half(&key, half, state)?;
             }
             Ending::Rollback => self.remove_half(&key, half, state)?,
             Ending::Unspecified => {
-                let used_up = HalfState { open_until_ms: 0, ..state };
+                let used_up = HalfState {
+                    open_until_ms: 0,
+                    ..state
+                };
                 self.put_half(&key, half, used_up)?;
             }
         }
@@ -114,13 +137,23 @@ impl Batch<'_, '_> {
     }
 
     /// Takes up to `limit` halves that are due a step further; answers when the next one is due.
-    pub(super) fn check_halves(&mut self, limit: usize, rules: HalfRules) -> Result<(), StoreError> {
+    pub(super) fn check_halves(
+        &mut self,
+        limit: usize,
+        rules: HalfRules,
+    ) -> Result<(), StoreError> {
         if self.state.half_hint > self.now_ms {
             return Ok(());
         }
         let to = due_key(self.now_ms, u64::MAX);
         let mut due = Vec::new();
-        for row in self.tables.half_due.range::<&[u8; 16]>(..=&to).map_err(failed)?.take(limit) {
+        for row in self
+            .tables
+            .half_due
+            .range::<&[u8; 16]>(..=&to)
+            .map_err(failed)?
+            .take(limit)
+        {
             let (key, half_key) = row.map_err(failed)?;
             due.push((due_parts(key.value()).1, half_key.value().to_vec()));
         }
@@ -133,7 +166,13 @@ impl Batch<'_, '_> {
         Ok(())
     }
 
-    fn step(&mut self, key: &[u8], half: u64, state: HalfState, rules: HalfRules) -> Result<(), StoreError> {
+    fn step(
+        &mut self,
+        key: &[u8],
+        half: u64,
+        state: HalfState,
+        rules: HalfRules,
+    ) -> Result<(), StoreError> {
         if state.at_limit {
             return self.remove_half(key, half, state);
         }
@@ -143,10 +182,22 @@ impl Batch<'_, '_> {
                 Some(topic) => *topic,
                 None => self.create_topic(CHECK_LIMIT_TOPIC, TopicKind::Normal)?,
             };
-            let record = Record { store_ms: self.now_ms, ..Record::read(&bytes)? };
+            let record = Record {
+                store_ms: self.now_ms,
+                ..Record::read(&bytes)?
+            };
             self.append_record(limit_topic, &record)?;
             let due_ms = state.open_until_ms.max(due_after(self.now_ms, 0));
-            return self.move_half(key, half, state, HalfState { due_ms, at_limit: true, ..state });
+            return self.move_half(
+                key,
+                half,
+                state,
+                HalfState {
+                    due_ms,
+                    at_limit: true,
+                    ..state
+                },
+            );
         }
         let next = HalfState {
             due_ms: due_after(self.now_ms, rules.check_interval_ms),
@@ -155,7 +206,13 @@ impl Batch<'_, '_> {
             ..state
         };
         let (topic, transaction_id, _) = half_parts(key).ok_or(CORRUPT)?;
-        let topic = self.state.topics.get(&topic).ok_or(CORRUPT)?.name.to_string();
+        let topic = self
+            .state
+            .topics
+            .get(&topic)
+            .ok_or(CORRUPT)?
+            .name
+            .to_string();
         self.effects.orphans.push(Orphan {
             topic,
             transaction_id: transaction_id.to_owned(),
@@ -174,7 +231,13 @@ impl Batch<'_, '_> {
     ) -> Result<Option<(Vec<u8>, u64, HalfState)>, StoreError> {
         let from = half_prefix(topic, transaction_id);
         let to = half_key(topic, transaction_id, u64::MAX);
-        for row in self.tables.halves.range(from.as_slice()..=to.as_slice()).map_err(failed)?.rev() {
+        for row in self
+            .tables
+            .halves
+            .range(from.as_slice()..=to.as_slice())
+            .map_err(failed)?
+            .rev()
+        {
             let (key, state) = row.map_err(failed)?;
             let state = HalfState::read(state.value())?;
             if state.open_until_ms > self.now_ms {
@@ -186,31 +249,59 @@ impl Batch<'_, '_> {
     }
 
     fn half_state(&self, key: &[u8]) -> Result<HalfState, StoreError> {
-        let state = self.tables.halves.get(key).map_err(failed)?.ok_or(CORRUPT)?;
+        let state = self
+            .tables
+            .halves
+            .get(key)
+            .map_err(failed)?
+            .ok_or(CORRUPT)?;
         HalfState::read(state.value())
     }
 
     fn half_message(&self, half: u64) -> Result<Bytes, StoreError> {
-        let value = self.tables.half_messages.get(half).map_err(failed)?.ok_or(CORRUPT)?;
+        let value = self
+            .tables
+            .half_messages
+            .get(half)
+            .map_err(failed)?
+            .ok_or(CORRUPT)?;
         Ok(Bytes::copy_from_slice(value.value()))
     }
 
     fn put_half(&mut self, key: &[u8], half: u64, state: HalfState) -> Result<(), StoreError> {
-        self.tables.halves.insert(key, state.write().as_slice()).map_err(failed)?;
-        self.tables.half_due.insert(&due_key(state.due_ms, half), key).map_err(failed)?;
+        self.tables
+            .halves
+            .insert(key, state.write().as_slice())
+            .map_err(failed)?;
+        self.tables
+            .half_due
+            .insert(&due_key(state.due_ms, half), key)
+            .map_err(failed)?;
         self.state.half_hint = self.state.half_hint.min(state.due_ms);
         self.effects.dirty = true;
         Ok(())
     }
 
-    fn move_half(&mut self, key: &[u8], half: u64, old: HalfState, new: HalfState) -> Result<(), StoreError> {
-        self.tables.half_due.remove(&due_key(old.due_ms, half)).map_err(failed)?;
+    fn move_half(
+        &mut self,
+        key: &[u8],
+        half: u64,
+        old: HalfState,
+        new: HalfState,
+    ) -> Result<(), StoreError> {
+        self.tables
+            .half_due
+            .remove(&due_key(old.due_ms, half))
+            .map_err(failed)?;
         self.put_half(key, half, new)
     }
 
     fn remove_half(&mut self, key: &[u8], half: u64, state: HalfState) -> Result<(), StoreError> {
         self.tables.halves.remove(key).map_err(failed)?;
-        self.tables.half_due.remove(&due_key(state.due_ms, half)).map_err(failed)?;
+        self.tables
+            .half_due
+            .remove(&due_key(state.due_ms, half))
+            .map_err(failed)?;
         self.tables.half_messages.remove(half).map_err(failed)?;
         self.effects.dirty = true;
         Ok(())

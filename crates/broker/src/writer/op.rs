@@ -33,8 +33,12 @@ pub(crate) enum TagFilter {
 impl TagFilter {
     /// Reads `*`, or tags with `||` between them.
     pub(crate) fn parse(expression: &str) -> Self {
-        let tags: Vec<String> =
-            expression.split("||").map(str::trim).filter(|tag| !tag.is_empty()).map(Into::into).collect();
+        let tags: Vec<String> = expression
+            .split("||")
+            .map(str::trim)
+            .filter(|tag| !tag.is_empty())
+            .map(Into::into)
+            .collect();
         if tags.is_empty() || tags.iter().any(|tag| tag == "*") {
             return Self::All;
         }
@@ -124,14 +128,32 @@ pub(crate) struct Orphan {
 #[derive(Debug)]
 pub(crate) enum Op {
     /// Answers the first message's offset.
-    Append { topic: u32, messages: Vec<NewMessage>, reply: Reply<u64> },
+    Append {
+        topic: u32,
+        messages: Vec<NewMessage>,
+        reply: Reply<u64>,
+    },
     /// Stores a half message; answers its number.
-    Hold { topic: u32, transaction_id: String, message: NewMessage, check_after_ms: UnixMs, reply: Reply<u64> },
+    Hold {
+        topic: u32,
+        transaction_id: String,
+        message: NewMessage,
+        check_after_ms: UnixMs,
+        reply: Reply<u64>,
+    },
     /// Answers whether there was a transaction to end.
-    End { topic: u32, transaction_id: String, ending: Ending, reply: Reply<bool> },
+    End {
+        topic: u32,
+        transaction_id: String,
+        ending: Ending,
+        reply: Reply<bool>,
+    },
     Take(Take),
     /// Answers one result a receipt, in their order.
-    Ack { receipts: Vec<Receipt>, reply: Reply<Vec<Settled>> },
+    Ack {
+        receipts: Vec<Receipt>,
+        reply: Reply<Vec<Settled>>,
+    },
     Change {
         receipt: Receipt,
         invisible_ms: u64,
@@ -139,9 +161,21 @@ pub(crate) enum Op {
         reply: Reply<Result<Receipt, Settled>>,
     },
     /// Moves the message to the dead-letter topic of `group`.
-    Bury { receipt: Receipt, group: String, reply: Reply<Settled> },
-    CreateTopic { name: String, kind: TopicKind, reply: Reply<()> },
-    CreateGroup { name: String, policy: Policy, reply: Reply<()> },
+    Bury {
+        receipt: Receipt,
+        group: String,
+        reply: Reply<Settled>,
+    },
+    CreateTopic {
+        name: String,
+        kind: TopicKind,
+        reply: Reply<()>,
+    },
+    CreateGroup {
+        name: String,
+        policy: Policy,
+        reply: Reply<()>,
+    },
     /// Answers every waiting receive, and every later one, without waiting.
     EndPolls,
     /// Ends the writer after this batch.

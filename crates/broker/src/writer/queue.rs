@@ -27,7 +27,13 @@ pub(crate) struct Queue {
 impl Queue {
     pub(super) fn new() -> (Self, Receiver<Request>) {
         let (sender, receiver) = sync_channel(CAPACITY + 1);
-        (Self { sender, places: Arc::new(Semaphore::new(CAPACITY)) }, receiver)
+        (
+            Self {
+                sender,
+                places: Arc::new(Semaphore::new(CAPACITY)),
+            },
+            receiver,
+        )
     }
 
     /// Asks for one thing and waits until it is on disk.
@@ -42,15 +48,26 @@ impl Queue {
 
     /// Hands in a request and does not wait for it.
     pub(crate) async fn tell(&self, op: Op) -> Result<(), StoreError> {
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| StoreError::Stopped)?;
+        let place = Arc::clone(&self.places)
+            .acquire_owned()
+            .await
+            .map_err(|_| StoreError::Stopped)?;
         // There is room: the permits are as many as the places.
-        self.sender.try_send(Request { op, _place: Some(place) }).map_err(|_| StoreError::Stopped)
+        self.sender
+            .try_send(Request {
+                op,
+                _place: Some(place),
+            })
+            .map_err(|_| StoreError::Stopped)
     }
 
     /// Ends the writer, after what it was asked before.
     pub(crate) fn stop(&self) {
         // The queue has one place more than permits, for this. If it is taken, the writer is
         // ending already, and if the queue is closed it has ended.
-        drop(self.sender.try_send(Request { op: Op::Stop, _place: None }));
+        drop(self.sender.try_send(Request {
+            op: Op::Stop,
+            _place: None,
+        }));
     }
 }

@@ -27,14 +27,21 @@ impl Batch<'_, '_> {
     fn retain_topic(&mut self, topic: u32, cutoff_ms: UnixMs) -> Result<bool, StoreError> {
         let (from, to) = (message_key(topic, 0), message_key(topic, u64::MAX));
         let mut old = Vec::new();
-        for row in self.tables.messages.range::<&[u8; 12]>(&from..&to).map_err(failed)? {
+        for row in self
+            .tables
+            .messages
+            .range::<&[u8; 12]>(&from..&to)
+            .map_err(failed)?
+        {
             let (key, value) = row.map_err(failed)?;
             if old.len() == AT_ONCE || Record::read(value.value())?.store_ms >= cutoff_ms {
                 break;
             }
             old.push(*key.value());
         }
-        let (Some(first), Some(last)) = (old.first(), old.last()) else { return Ok(false) };
+        let (Some(first), Some(last)) = (old.first(), old.last()) else {
+            return Ok(false);
+        };
         self.warn_of_unread(topic, message_offset(first), message_offset(last));
         for key in &old {
             self.tables.messages.remove(key).map_err(failed)?;
@@ -44,11 +51,24 @@ impl Batch<'_, '_> {
     }
 
     fn warn_of_unread(&self, topic: u32, first: u64, last: u64) {
-        let name = self.state.topics.get(&topic).map_or("", |topic| &*topic.name);
-        for reading in self.state.readings.iter().filter(|reading| reading.topic == topic) {
+        let name = self
+            .state
+            .topics
+            .get(&topic)
+            .map_or("", |topic| &*topic.name);
+        for reading in self
+            .state
+            .readings
+            .iter()
+            .filter(|reading| reading.topic == topic)
+        {
             let unread = (last + 1).saturating_sub(reading.cursor.max(first));
             if unread > 0 {
-                let group = self.state.groups.get(&reading.group).map_or("", |group| &*group.name);
+                let group = self
+                    .state
+                    .groups
+                    .get(&reading.group)
+                    .map_or("", |group| &*group.name);
                 tracing::warn!(
                     event = "unread_messages_expired",
                     topic = name,

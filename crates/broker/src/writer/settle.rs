@@ -44,9 +44,13 @@ impl Batch<'_, '_> {
     /// Moves the message to the dead-letter topic of `group`. Like Apache RocketMQ's, it is not
     /// idempotent: an old handle buries the message once more.
     pub(super) fn bury(&mut self, receipt: Receipt, group: &str) -> Result<Settled, StoreError> {
-        let Some(reading) = self.state.reading(receipt.reading) else { return Ok(Settled::Unknown) };
+        let Some(reading) = self.state.reading(receipt.reading) else {
+            return Ok(Settled::Unknown);
+        };
         let topic = reading.topic;
-        let Some(bytes) = self.message(topic, receipt.offset)? else { return Ok(Settled::Unknown) };
+        let Some(bytes) = self.message(topic, receipt.offset)? else {
+            return Ok(Settled::Unknown);
+        };
         self.bury_record(group, topic, &Record::read(&bytes)?, receipt.attempt)?;
         if !receipt.expired(self.now_ms) {
             self.remove_lease(receipt)?;
@@ -63,10 +67,23 @@ impl Batch<'_, '_> {
         deliveries: u32,
     ) -> Result<(), StoreError> {
         let dead_letters = self.dead_letter_topic(group)?;
-        let from = self.state.topics.get(&topic).ok_or(StoreError::Corrupt("a topic's number"))?;
+        let from = self
+            .state
+            .topics
+            .get(&topic)
+            .ok_or(StoreError::Corrupt("a topic's number"))?;
         let from = from.name.clone();
-        let origin = if record.origin.is_empty() { &from } else { record.origin };
-        let dead = Record { store_ms: self.now_ms, base: deliveries, origin, ..*record };
+        let origin = if record.origin.is_empty() {
+            &from
+        } else {
+            record.origin
+        };
+        let dead = Record {
+            store_ms: self.now_ms,
+            base: deliveries,
+            origin,
+            ..*record
+        };
         self.append_record(dead_letters, &dead)?;
         Ok(())
     }
@@ -76,13 +93,25 @@ impl Batch<'_, '_> {
         if receipt.expired(self.now_ms) {
             return Settled::Expired;
         }
-        let handed_out = self.state.reading(receipt.reading).is_some_and(|r| receipt.offset < r.cursor);
-        if handed_out { Settled::Done } else { Settled::Unknown }
+        let handed_out = self
+            .state
+            .reading(receipt.reading)
+            .is_some_and(|r| receipt.offset < r.cursor);
+        if handed_out {
+            Settled::Done
+        } else {
+            Settled::Unknown
+        }
     }
 
     fn remove_lease(&mut self, receipt: Receipt) -> Result<Option<u32>, StoreError> {
         let key = lease_key(receipt.reading, receipt.due_ms, receipt.offset);
-        let removed = self.tables.leases.remove(&key).map_err(failed)?.map(|next| next.value());
+        let removed = self
+            .tables
+            .leases
+            .remove(&key)
+            .map_err(failed)?
+            .map(|next| next.value());
         self.effects.dirty |= removed.is_some();
         Ok(removed)
     }

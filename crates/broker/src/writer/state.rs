@@ -9,8 +9,8 @@ use redb::{ReadableTable, WriteTransaction};
 use crate::StoreError;
 use crate::catalog::{Catalog, Group, Topic};
 use crate::clock::UnixMs;
-use crate::store::{failed, parse};
 use crate::store::tables::{self, Tables};
+use crate::store::{failed, parse};
 
 /// A topic.
 #[derive(Clone, Debug)]
@@ -54,13 +54,20 @@ pub(super) struct State {
 
 impl State {
     /// Reads the state from the tables, and the catalog with it.
-    pub(super) fn load(transaction: &WriteTransaction, catalog: &Catalog) -> Result<Self, StoreError> {
+    pub(super) fn load(
+        transaction: &WriteTransaction,
+        catalog: &Catalog,
+    ) -> Result<Self, StoreError> {
         let tables = Tables::open(transaction)?;
         let mut state = Self::default();
         for row in tables.topics.iter().map_err(failed)? {
             let (name, value) = row.map_err(failed)?;
             let topic: Topic = parse(value.value())?;
-            let end = tables.ends.get(topic.id).map_err(failed)?.map_or(0, |end| end.value());
+            let end = tables
+                .ends
+                .get(topic.id)
+                .map_err(failed)?
+                .map_or(0, |end| end.value());
             state.add_topic(name.value(), topic.id, end);
             catalog.put_topic(name.value().to_owned(), topic);
         }
@@ -77,7 +84,11 @@ impl State {
         }
         readings.sort_unstable();
         for (id, (group, topic)) in readings {
-            let cursor = tables.cursors.get(id).map_err(failed)?.map_or(0, |cursor| cursor.value());
+            let cursor = tables
+                .cursors
+                .get(id)
+                .map_err(failed)?
+                .map_or(0, |cursor| cursor.value());
             if state.add_reading(group, topic, cursor) != id {
                 return Err(StoreError::Corrupt("a reading"));
             }
@@ -95,13 +106,19 @@ impl State {
     pub(super) fn add_group(&mut self, name: &str, group: &Group) {
         let (name, max_attempts): (Arc<str>, _) = (name.into(), group.policy.max_attempts());
         self.group_ids.insert(Arc::clone(&name), group.id);
-        self.groups.insert(group.id, GroupState { name, max_attempts });
+        self.groups
+            .insert(group.id, GroupState { name, max_attempts });
     }
 
     /// Adds a reading and answers its id. Its leases, if any, are unknown yet: it hints at "now".
     pub(super) fn add_reading(&mut self, group: u32, topic: u32, cursor: u64) -> u32 {
         let id = u32::try_from(self.readings.len()).expect("fewer than 2^32 groups and topics");
-        self.readings.push(Reading { group, topic, cursor, due_hint: 0 });
+        self.readings.push(Reading {
+            group,
+            topic,
+            cursor,
+            due_hint: 0,
+        });
         self.reading_ids.insert((group, topic), id);
         id
     }
@@ -118,15 +135,26 @@ impl State {
 impl Tables<'_> {
     /// The highest number a half message has.
     fn last_half(&self) -> Result<Option<u64>, StoreError> {
-        Ok(self.half_messages.last().map_err(failed)?.map(|(half, _)| half.value()))
+        Ok(self
+            .half_messages
+            .last()
+            .map_err(failed)?
+            .map(|(half, _)| half.value()))
     }
 
     /// When the reading's next lease is due.
     pub(super) fn first_due(&self, reading: u32) -> Result<Option<UnixMs>, StoreError> {
         let all = tables::lease_key(reading, 0, 0)..=tables::lease_key(reading, u64::MAX, u64::MAX);
-        let first = self.leases.range::<&[u8; 20]>(&all.start()..=&all.end()).map_err(failed)?.next();
+        let first = self
+            .leases
+            .range::<&[u8; 20]>(&all.start()..=&all.end())
+            .map_err(failed)?
+            .next();
         first
-            .map(|row| row.map(|(key, _)| tables::lease_parts(key.value()).0).map_err(failed))
+            .map(|row| {
+                row.map(|(key, _)| tables::lease_parts(key.value()).0)
+                    .map_err(failed)
+            })
             .transpose()
     }
 }

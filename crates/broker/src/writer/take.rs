@@ -69,21 +69,33 @@ impl Batch<'_, '_> {
     /// Whether there is something to look at right now, wanted or not.
     pub(super) fn has_candidates(&self, reading: u32) -> bool {
         self.state.reading(reading).is_some_and(|reading| {
-            let end = self.state.topics.get(&reading.topic).map_or(0, |topic| topic.end);
+            let end = self
+                .state
+                .topics
+                .get(&reading.topic)
+                .map_or(0, |topic| topic.end);
             reading.due_hint <= self.now_ms || reading.cursor < end
         })
     }
 
     /// Takes leases that are over off their rows.
     fn next_due(&mut self, id: u32, max: usize) -> Result<Vec<Candidate>, StoreError> {
-        let Some(reading) = self.state.reading(id) else { return Ok(Vec::new()) };
+        let Some(reading) = self.state.reading(id) else {
+            return Ok(Vec::new());
+        };
         if reading.due_hint > self.now_ms {
             return Ok(Vec::new());
         }
         let topic = reading.topic;
         let (from, to) = (lease_key(id, 0, 0), lease_key(id, self.now_ms, u64::MAX));
         let mut leases = Vec::new();
-        for row in self.tables.leases.range::<&[u8; 20]>(&from..=&to).map_err(failed)?.take(max) {
+        for row in self
+            .tables
+            .leases
+            .range::<&[u8; 20]>(&from..=&to)
+            .map_err(failed)?
+            .take(max)
+        {
             let (key, attempt) = row.map_err(failed)?;
             leases.push((*key.value(), attempt.value()));
         }
@@ -94,12 +106,20 @@ impl Batch<'_, '_> {
             self.effects.dirty = true;
             let (_, offset) = lease_parts(&key);
             match self.message(topic, offset)? {
-                Some(record) => candidates.push(Candidate { offset, attempt: Some(attempt), record }),
+                Some(record) => candidates.push(Candidate {
+                    offset,
+                    attempt: Some(attempt),
+                    record,
+                }),
                 None => gone += 1,
             }
         }
         if gone > 0 {
-            tracing::warn!(event = "sleeping_messages_expired", count = gone, "messages outlived their retention before they were acked");
+            tracing::warn!(
+                event = "sleeping_messages_expired",
+                count = gone,
+                "messages outlived their retention before they were acked"
+            );
         }
         let due = self.tables.first_due(id)?.unwrap_or(UnixMs::MAX);
         if let Some(reading) = self.state.reading_mut(id) {
@@ -110,7 +130,9 @@ impl Batch<'_, '_> {
 
     /// Moves the cursor over messages that were never received.
     fn next_new(&mut self, id: u32, max: usize) -> Result<Vec<Candidate>, StoreError> {
-        let Some(reading) = self.state.reading(id) else { return Ok(Vec::new()) };
+        let Some(reading) = self.state.reading(id) else {
+            return Ok(Vec::new());
+        };
         let topic = reading.topic;
         let end = self.state.topics.get(&topic).map_or(0, |topic| topic.end);
         if reading.cursor >= end {
@@ -120,7 +142,12 @@ impl Batch<'_, '_> {
         let mut candidates = Vec::new();
         let mut bytes = 0;
         let mut cursor = end;
-        for row in self.tables.messages.range::<&[u8; 12]>(&from..&to).map_err(failed)? {
+        for row in self
+            .tables
+            .messages
+            .range::<&[u8; 12]>(&from..&to)
+            .map_err(failed)?
+        {
             let (key, value) = row.map_err(failed)?;
             let offset = message_offset(key.value());
             let value = value.value();
@@ -129,7 +156,11 @@ impl Batch<'_, '_> {
                 break;
             }
             bytes += value.len();
-            candidates.push(Candidate { offset, attempt: None, record: Bytes::copy_from_slice(value) });
+            candidates.push(Candidate {
+                offset,
+                attempt: None,
+                record: Bytes::copy_from_slice(value),
+            });
         }
         if let Some(reading) = self.state.reading_mut(id) {
             reading.cursor = cursor;
@@ -146,10 +177,22 @@ impl Batch<'_, '_> {
         candidates: Vec<Candidate>,
         taken: &mut Taken,
     ) -> Result<(), StoreError> {
-        let reading = self.state.reading(id).ok_or(StoreError::Corrupt("a reading's number"))?;
-        let group = self.state.groups.get(&reading.group).ok_or(StoreError::Corrupt("a group's number"))?;
+        let reading = self
+            .state
+            .reading(id)
+            .ok_or(StoreError::Corrupt("a reading's number"))?;
+        let group = self
+            .state
+            .groups
+            .get(&reading.group)
+            .ok_or(StoreError::Corrupt("a group's number"))?;
         let (topic, group, max_attempts) = (reading.topic, group.name.clone(), group.max_attempts);
-        for Candidate { offset, attempt, record: bytes } in candidates {
+        for Candidate {
+            offset,
+            attempt,
+            record: bytes,
+        } in candidates
+        {
             let record = Record::read(&bytes)?;
             let attempt = attempt.unwrap_or(record.base.saturating_add(1));
             if !wish.filter.matches(record.tag) {
@@ -161,17 +204,32 @@ impl Batch<'_, '_> {
                 continue;
             }
             let due_ms = due_after(self.now_ms, wish.invisible_ms);
-            let receipt = Receipt { reading: id, offset, due_ms, attempt };
+            let receipt = Receipt {
+                reading: id,
+                offset,
+                due_ms,
+                attempt,
+            };
             self.put_lease(receipt, attempt.saturating_add(1))?;
-            taken.messages.push(Delivered { receipt, record: bytes });
+            taken.messages.push(Delivered {
+                receipt,
+                record: bytes,
+            });
         }
         Ok(())
     }
 
     /// Writes a lease's row.
-    pub(super) fn put_lease(&mut self, receipt: Receipt, next_attempt: u32) -> Result<(), StoreError> {
+    pub(super) fn put_lease(
+        &mut self,
+        receipt: Receipt,
+        next_attempt: u32,
+    ) -> Result<(), StoreError> {
         let key = lease_key(receipt.reading, receipt.due_ms, receipt.offset);
-        self.tables.leases.insert(&key, next_attempt).map_err(failed)?;
+        self.tables
+            .leases
+            .insert(&key, next_attempt)
+            .map_err(failed)?;
         if let Some(reading) = self.state.reading_mut(receipt.reading) {
             reading.due_hint = reading.due_hint.min(receipt.due_ms);
         }
@@ -181,7 +239,11 @@ impl Batch<'_, '_> {
 
     /// A stored message, if it is still there.
     pub(super) fn message(&self, topic: u32, offset: u64) -> Result<Option<Bytes>, StoreError> {
-        let value = self.tables.messages.get(&message_key(topic, offset)).map_err(failed)?;
+        let value = self
+            .tables
+            .messages
+            .get(&message_key(topic, offset))
+            .map_err(failed)?;
         Ok(value.map(|value| Bytes::copy_from_slice(value.value())))
     }
 }

@@ -116,10 +116,21 @@ impl Writer {
         let now_ms = self.clock.now_ms();
         let until = |due_ms: u64| Duration::from_millis(due_ms.saturating_sub(now_ms));
         for reading in self.waiting.readings().filter_map(|id| state.reading(id)) {
-            let unread = state.topics.get(&reading.topic).is_some_and(|topic| reading.cursor < topic.end);
-            nap = nap.min(if unread { Duration::ZERO } else { until(reading.due_hint) });
+            let unread = state
+                .topics
+                .get(&reading.topic)
+                .is_some_and(|topic| reading.cursor < topic.end);
+            nap = nap.min(if unread {
+                Duration::ZERO
+            } else {
+                until(reading.due_hint)
+            });
         }
-        let floor = if self.orphans.capacity() == 0 { CROWDED } else { Duration::ZERO };
+        let floor = if self.orphans.capacity() == 0 {
+            CROWDED
+        } else {
+            Duration::ZERO
+        };
         nap.min(until(state.half_hint).max(floor))
     }
 
@@ -158,8 +169,12 @@ impl Writer {
         };
         let mut tables = Tables::open(&transaction)?;
         let now_ms = self.clock.now_ms();
-        let mut batch =
-            Batch { tables: &mut tables, state: &mut state, now_ms, effects: std::mem::take(effects) };
+        let mut batch = Batch {
+            tables: &mut tables,
+            state: &mut state,
+            now_ms,
+            effects: std::mem::take(effects),
+        };
         let filled = self.fill(&mut batch, ops);
         *effects = batch.effects;
         drop(tables);
@@ -184,7 +199,12 @@ impl Writer {
         batch.check_halves(self.orphans.capacity(), self.rules.halves)?;
         if Instant::now() >= self.next_cleaning {
             let more = batch.retain(batch.now_ms.saturating_sub(self.rules.retention_ms))?;
-            self.next_cleaning = Instant::now() + if more { CROWDED } else { self.cleaning_interval() };
+            self.next_cleaning = Instant::now()
+                + if more {
+                    CROWDED
+                } else {
+                    self.cleaning_interval()
+                };
         }
         batch.write_ends()
     }
@@ -195,16 +215,36 @@ impl Writer {
 
     fn apply(&mut self, batch: &mut Batch, op: Op) -> Result<(), StoreError> {
         match op {
-            Op::Append { topic, messages, reply } => {
+            Op::Append {
+                topic,
+                messages,
+                reply,
+            } => {
                 let offset = batch.append(topic, &messages)?;
                 batch.effects.answer(reply, offset);
             }
-            Op::Hold { topic, transaction_id, message, check_after_ms, reply } => {
-                let half =
-                    batch.hold(topic, &transaction_id, &message, check_after_ms, self.rules.halves)?;
+            Op::Hold {
+                topic,
+                transaction_id,
+                message,
+                check_after_ms,
+                reply,
+            } => {
+                let half = batch.hold(
+                    topic,
+                    &transaction_id,
+                    &message,
+                    check_after_ms,
+                    self.rules.halves,
+                )?;
                 batch.effects.answer(reply, half);
             }
-            Op::End { topic, transaction_id, ending, reply } => {
+            Op::End {
+                topic,
+                transaction_id,
+                ending,
+                reply,
+            } => {
                 let found = batch.end(topic, &transaction_id, ending)?;
                 batch.effects.answer(reply, found);
             }
@@ -214,15 +254,26 @@ impl Writer {
                 self.waiting.park(reading, waiter);
             }
             Op::Ack { receipts, reply } => {
-                let settled =
-                    receipts.into_iter().map(|receipt| batch.ack(receipt)).collect::<Result<_, _>>()?;
+                let settled = receipts
+                    .into_iter()
+                    .map(|receipt| batch.ack(receipt))
+                    .collect::<Result<_, _>>()?;
                 batch.effects.answer(reply, settled);
             }
-            Op::Change { receipt, invisible_ms, next, reply } => {
+            Op::Change {
+                receipt,
+                invisible_ms,
+                next,
+                reply,
+            } => {
                 let changed = batch.change(receipt, invisible_ms, next)?;
                 batch.effects.answer(reply, changed);
             }
-            Op::Bury { receipt, group, reply } => {
+            Op::Bury {
+                receipt,
+                group,
+                reply,
+            } => {
                 let settled = batch.bury(receipt, &group)?;
                 batch.effects.answer(reply, settled);
             }
@@ -230,7 +281,11 @@ impl Writer {
                 batch.create_topic(&name, kind)?;
                 batch.effects.answer(reply, ());
             }
-            Op::CreateGroup { name, policy, reply } => {
+            Op::CreateGroup {
+                name,
+                policy,
+                reply,
+            } => {
                 batch.create_group(&name, policy)?;
                 batch.effects.answer(reply, ());
             }
@@ -245,9 +300,14 @@ impl Writer {
         let readings: Vec<u32> = self.waiting.readings().collect();
         for reading in readings {
             while batch.has_candidates(reading) {
-                let Some(waiter) = self.waiting.front(reading) else { break };
-                let taken =
-                    if waiter.abandoned() { Taken::default() } else { batch.take(reading, waiter.wish())? };
+                let Some(waiter) = self.waiting.front(reading) else {
+                    break;
+                };
+                let taken = if waiter.abandoned() {
+                    Taken::default()
+                } else {
+                    batch.take(reading, waiter.wish())?
+                };
                 if !waiter.abandoned() && taken.messages.is_empty() && taken.buried == 0 {
                     break;
                 }
@@ -261,7 +321,11 @@ impl Writer {
         } else {
             self.waiting.overdue(Instant::now())
         };
-        batch.effects.handed.extend(ended.into_iter().map(|waiter| (waiter.reply, Taken::default())));
+        batch.effects.handed.extend(
+            ended
+                .into_iter()
+                .map(|waiter| (waiter.reply, Taken::default())),
+        );
         Ok(())
     }
 
@@ -278,7 +342,8 @@ impl Writer {
         effects.give_answers(outcome);
         for (reply, taken) in effects.handed {
             if let Err(Ok(taken)) = reply.send(outcome.clone().map(|()| taken)) {
-                self.unclaimed.extend(taken.messages.iter().map(|message| message.receipt));
+                self.unclaimed
+                    .extend(taken.messages.iter().map(|message| message.receipt));
             }
         }
         for orphan in effects.orphans {

@@ -20,7 +20,11 @@ pub(super) struct Waiter {
 
 impl Waiter {
     pub(super) fn wish(&self) -> Wish<'_> {
-        Wish { max: self.max, invisible_ms: self.invisible_ms, filter: &self.filter }
+        Wish {
+            max: self.max,
+            invisible_ms: self.invisible_ms,
+            filter: &self.filter,
+        }
     }
 
     /// Whoever asked has gone.
@@ -41,13 +45,28 @@ impl Waiting {
     pub(super) fn waiter(&mut self, take: Take) -> Waiter {
         let number = self.next_number;
         self.next_number += 1;
-        let Take { max, invisible_ms, filter, deadline, reply, .. } = take;
-        Waiter { number, max, invisible_ms, filter, deadline, reply }
+        let Take {
+            max,
+            invisible_ms,
+            filter,
+            deadline,
+            reply,
+            ..
+        } = take;
+        Waiter {
+            number,
+            max,
+            invisible_ms,
+            filter,
+            deadline,
+            reply,
+        }
     }
 
     /// Lets it wait, behind the others.
     pub(super) fn park(&mut self, reading: u32, waiter: Waiter) {
-        self.deadlines.insert((waiter.deadline, waiter.number), reading);
+        self.deadlines
+            .insert((waiter.deadline, waiter.number), reading);
         self.queues.entry(reading).or_default().push_back(waiter);
     }
 
@@ -86,7 +105,9 @@ impl Waiting {
                 break;
             }
             self.deadlines.pop_first();
-            let Some(queue) = self.queues.get_mut(&reading) else { continue };
+            let Some(queue) = self.queues.get_mut(&reading) else {
+                continue;
+            };
             if let Some(at) = queue.iter().position(|waiter| waiter.number == number) {
                 overdue.extend(queue.remove(at));
             }

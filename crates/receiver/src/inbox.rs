@@ -28,6 +28,9 @@ pub const RETENTION: Duration = Duration::from_secs(90 * 86_400);
 /// How often to look again where a row was there and was gone a moment later.
 const LOOKS: usize = 3;
 
+/// What a business closure returns: its future, boxed, since it borrows the transaction.
+pub type BusinessFuture<'a> = Pin<Box<dyn Future<Output = Result<(), BusinessError>> + Send + 'a>>;
+
 /// The inbox, in the database of the business it protects. Cloning shares it.
 #[derive(Debug, Clone)]
 pub struct Inbox {
@@ -74,11 +77,7 @@ impl Inbox {
         business: F,
     ) -> Result<Applied, InboxError>
     where
-        F: for<'a> FnOnce(
-                &'a mut Tx,
-            )
-                -> Pin<Box<dyn Future<Output = Result<(), BusinessError>> + Send + 'a>>
-            + Send,
+        F: for<'a> FnOnce(&'a mut Tx) -> BusinessFuture<'a> + Send,
     {
         let now_ms = self.clock.now_ms();
         self.check_age(tx_no, now_ms)?;
@@ -132,11 +131,7 @@ impl Inbox {
 /// Runs the business change behind the inserted row, and commits both or neither.
 async fn finish<F>(mut tx: Tx, business: F) -> Result<Applied, InboxError>
 where
-    F: for<'a> FnOnce(
-            &'a mut Tx,
-        )
-            -> Pin<Box<dyn Future<Output = Result<(), BusinessError>> + Send + 'a>>
-        + Send,
+    F: for<'a> FnOnce(&'a mut Tx) -> BusinessFuture<'a> + Send,
 {
     match business(&mut tx).await {
         Ok(()) => match tx.commit().await {

@@ -11,7 +11,7 @@
 mod inbox;
 mod verify;
 
-pub use inbox::{BusinessError, Inbox, InboxError, RETENTION};
+pub use inbox::{BusinessError, BusinessFuture, Inbox, InboxError, RETENTION};
 pub use notification::Applied;
 pub use verify::{SourceKeys, TOLERANCE_S, Unverified, Verified, verify};
 

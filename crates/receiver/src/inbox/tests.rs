@@ -44,26 +44,24 @@ async fn run(database: &Database, sql: &'static str) {
 impl Bank {
     async fn credit(&self, n: u8, body: &[u8]) -> Result<Applied, InboxError> {
         let tx_no = number(n);
-        let business = move |tx: &mut Tx| -> Pin<Box<dyn Future<Output = _> + Send + '_>> {
-            Box::pin(insert_credit(tx, tx_no))
-        };
         let hash = body_hash(body);
         self.inbox
-            .apply_once(&self.source, &tx_no, &hash, business)
+            .apply_once(&self.source, &tx_no, &hash, |tx| {
+                Box::pin(insert_credit(tx, tx_no))
+            })
             .await
     }
 
     async fn refuse(&self, n: u8) -> Result<Applied, InboxError> {
         let tx_no = number(n);
-        let business = move |tx: &mut Tx| -> Pin<Box<dyn Future<Output = _> + Send + '_>> {
-            Box::pin(async move {
-                insert_credit(tx, tx_no).await?;
-                Err(BusinessError::refused("no such account"))
-            })
-        };
         let hash = body_hash(b"x");
         self.inbox
-            .apply_once(&self.source, &tx_no, &hash, business)
+            .apply_once(&self.source, &tx_no, &hash, |tx| {
+                Box::pin(async move {
+                    insert_credit(tx, tx_no).await?;
+                    Err(BusinessError::refused("no such account"))
+                })
+            })
             .await
     }
 
@@ -147,16 +145,16 @@ async fn a_ring_that_is_given_up_half_way_leaves_nothing() {
     let bank = bank().await;
     let tx_no = number(1);
     let (entered, at_entry) = tokio::sync::oneshot::channel();
-    let business = move |tx: &mut Tx| -> Pin<Box<dyn Future<Output = _> + Send + '_>> {
+    let hash = body_hash(b"x");
+    let ring = bank.inbox.apply_once(&bank.source, &tx_no, &hash, |tx| {
         Box::pin(async move {
             insert_credit(tx, tx_no).await?;
             entered.send(()).unwrap();
             std::future::pending().await
         })
-    };
-    let hash = body_hash(b"x");
+    });
     tokio::select! {
-        result = bank.inbox.apply_once(&bank.source, &tx_no, &hash, business) => panic!("{result:?}"),
+        result = ring => panic!("{result:?}"),
         entered = at_entry => entered.unwrap(),
     }
     assert_eq!(bank.credit(1, b"x").await.unwrap(), Applied::Applied);

@@ -11,17 +11,17 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 /// Every step is open until a test closes it.
-pub struct Barrier {
+pub(crate) struct Barrier {
     gates: Mutex<HashMap<Step, Gate>>,
     fate: CommitFate,
 }
 
 impl Barrier {
-    pub fn open() -> Arc<Barrier> {
+    pub(crate) fn open() -> Arc<Barrier> {
         Barrier::with_fate(CommitFate::Heard)
     }
 
-    pub fn with_fate(fate: CommitFate) -> Arc<Barrier> {
+    pub(crate) fn with_fate(fate: CommitFate) -> Arc<Barrier> {
         Arc::new(Barrier {
             gates: Mutex::default(),
             fate,
@@ -29,7 +29,7 @@ impl Barrier {
     }
 
     /// Holds whatever reaches `step` from now on.
-    pub fn close(&self, step: Step) -> Gate {
+    pub(crate) fn close(&self, step: Step) -> Gate {
         let gate = Gate {
             arrived: watch::Sender::new(0),
             open: watch::Sender::new(false),
@@ -64,14 +64,14 @@ impl Steps for Barrier {
 
 /// A closed step.
 #[derive(Clone)]
-pub struct Gate {
+pub(crate) struct Gate {
     arrived: watch::Sender<usize>,
     open: watch::Sender<bool>,
 }
 
 impl Gate {
     /// Waits until so many sendings stand here.
-    pub async fn arrived(&self, count: usize) {
+    pub(crate) async fn arrived(&self, count: usize) {
         let mut arrived = self.arrived.subscribe();
         timeout(
             Duration::from_secs(60),
@@ -83,7 +83,7 @@ impl Gate {
     }
 
     /// Lets everyone go on, now and later.
-    pub fn open(&self) {
+    pub(crate) fn open(&self) {
         self.open.send_replace(true);
     }
 

@@ -1,10 +1,13 @@
 //! A caller that goes away, or whose closure panics.
 
+use std::time::Duration;
+
 use notification::BusinessState;
 use producer::{SendError, Step};
 
 use crate::barrier::Barrier;
-use crate::stage::{Stage, debit, debits, fresh, result, state, transfer, write};
+use crate::stage::Stage;
+use crate::transfers::{debit, debits, fresh, result, state, transfer, write};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_hangs_up_cancels_nothing() {
@@ -43,7 +46,7 @@ async fn a_client_that_hangs_up_cancels_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_in_the_closure_sends_nothing_and_the_check_back_decides() {
-    let stage = Stage::with_early_check_backs().await;
+    let stage = Stage::with_deadline(Duration::from_secs(4)).await;
     let initiator = stage.initiator(Barrier::open()).await;
     let tx_no = fresh();
     let business: producer::Business = Box::new(move |tx| {

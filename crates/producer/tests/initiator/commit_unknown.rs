@@ -1,14 +1,17 @@
 //! A COMMIT whose answer is lost: nothing is said to the broker, and the check-back finds the truth.
 
+use std::time::Duration;
+
 use notification::BusinessState;
 use producer::{CommitFate, SendError, SendOutcome};
 
 use crate::barrier::Barrier;
-use crate::stage::{Stage, debit, debits, eventually, fresh, result, state, transfer};
+use crate::stage::{Stage, eventually};
+use crate::transfers::{debit, debits, fresh, result, state, transfer};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_whose_answer_is_lost_is_found_committed() {
-    let stage = Stage::with_early_check_backs().await;
+    let stage = Stage::with_deadline(Duration::from_secs(4)).await;
     let initiator = stage
         .initiator(Barrier::with_fate(CommitFate::AnswerLost))
         .await;
@@ -44,7 +47,7 @@ async fn a_commit_whose_answer_is_lost_is_found_committed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_that_never_arrived_is_found_rolled_back() {
-    let stage = Stage::with_early_check_backs().await;
+    let stage = Stage::with_deadline(Duration::from_secs(4)).await;
     let initiator = stage
         .initiator(Barrier::with_fate(CommitFate::CommandLost))
         .await;

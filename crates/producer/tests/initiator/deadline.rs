@@ -6,14 +6,12 @@ use notification::BusinessState;
 use producer::{Business, SendError, Step};
 
 use crate::barrier::Barrier;
-use crate::stage::{Stage, debit, debits, fresh, state, transfer, write};
+use crate::stage::Stage;
+use crate::transfers::{debit, debits, fresh, state, transfer, write};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_business_beyond_the_deadline_is_rolled_back_and_its_half_ended() {
-    let stage = Stage {
-        deadline: Duration::from_secs(1),
-        ..Stage::start().await
-    };
+    let stage = Stage::with_deadline(Duration::from_secs(1)).await;
     let initiator = stage.initiator(Barrier::open()).await;
     let tx_no = fresh();
     let endless: Business = Box::new(move |tx| {
@@ -37,10 +35,7 @@ async fn a_business_beyond_the_deadline_is_rolled_back_and_its_half_ended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commit_is_not_sent_after_the_deadline() {
-    let stage = Stage {
-        deadline: Duration::from_secs(1),
-        ..Stage::start().await
-    };
+    let stage = Stage::with_deadline(Duration::from_secs(1)).await;
     let barrier = Barrier::open();
     let initiator = stage.initiator(barrier.clone()).await;
     let tx_no = fresh();

@@ -14,26 +14,26 @@ use tokio::task::JoinHandle;
 use crate::stage::{GROUP, SOURCE, TOKEN};
 
 /// What the feed holds.
-pub struct Feed {
-    pub epoch: String,
-    pub lines: Vec<OutcomeLine>,
+pub(crate) struct Feed {
+    pub(crate) epoch: String,
+    pub(crate) lines: Vec<OutcomeLine>,
     /// The most lines of a page, whatever is asked for.
-    pub page: usize,
+    pub(crate) page: usize,
     /// Answers 503 while set.
-    pub away: bool,
+    pub(crate) away: bool,
     /// The cursors that were asked with.
-    pub asked: Vec<String>,
+    pub(crate) asked: Vec<String>,
 }
 
 /// The running server.
-pub struct FakeNotifier {
+pub(crate) struct FakeNotifier {
     address: SocketAddr,
     feed: Arc<Mutex<Feed>>,
     server: JoinHandle<()>,
 }
 
 impl FakeNotifier {
-    pub async fn start() -> FakeNotifier {
+    pub(crate) async fn start() -> FakeNotifier {
         let feed = Feed {
             epoch: "e1".into(),
             lines: Vec::new(),
@@ -61,21 +61,28 @@ impl FakeNotifier {
         }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Looks at the feed, or changes it.
-    pub fn feed<R>(&self, change: impl FnOnce(&mut Feed) -> R) -> R {
+    pub(crate) fn feed<R>(&self, change: impl FnOnce(&mut Feed) -> R) -> R {
         change(&mut self.feed.lock().expect("no test panics in here"))
     }
 
     /// Writes an outcome of the acceptor's, with an id of the time `id_ms`.
-    pub fn say(&self, id_ms: u64, tx_no: TxNo, kind: OutcomeKind) {
+    pub(crate) fn say(&self, id_ms: u64, tx_no: TxNo, kind: OutcomeKind) {
         self.say_as(GROUP, SOURCE, id_ms, tx_no, kind);
     }
 
-    pub fn say_as(&self, group: &str, source: &str, id_ms: u64, tx_no: TxNo, kind: OutcomeKind) {
+    pub(crate) fn say_as(
+        &self,
+        group: &str,
+        source: &str,
+        id_ms: u64,
+        tx_no: TxNo,
+        kind: OutcomeKind,
+    ) {
         self.feed(|feed| {
             let number = u64::try_from(feed.lines.len())
                 .expect("few lines")

@@ -6,7 +6,8 @@ use notification::{Outcome, OutcomeKind, TxNo};
 use producer::{Initiator, NoSteps};
 
 use crate::fake_notifier::FakeNotifier;
-use crate::stage::{Stage, debit, eventually, fresh, result, transfer};
+use crate::stage::{Stage, eventually};
+use crate::transfers::{debit, fresh, result, transfer};
 
 async fn committed(initiator: &Initiator) -> TxNo {
     let tx_no = fresh();

@@ -6,7 +6,8 @@ use producer::{SendError, SendOutcome, Step};
 
 use crate::barrier::Barrier;
 use crate::log;
-use crate::stage::{Stage, debit, debits, eventually, fresh, result, state, transfer};
+use crate::stage::{Stage, eventually};
+use crate::transfers::{debit, debits, fresh, result, state, transfer};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_transaction_fails_at_the_fence() {

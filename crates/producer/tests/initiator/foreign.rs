@@ -1,15 +1,18 @@
 //! Two initiator databases on one topic: each is asked about the other's halves.
 
+use std::time::Duration;
+
 use notification::BusinessState;
 use producer::Step;
 
 use crate::barrier::Barrier;
 use crate::log;
-use crate::stage::{Stage, eventually, fresh, state};
+use crate::stage::{Stage, eventually};
+use crate::transfers::{fresh, state};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_initiator_answers_nothing_writes_nothing_and_raises_an_alarm() {
-    let stage = Stage::with_early_check_backs().await;
+    let stage = Stage::with_deadline(Duration::from_secs(4)).await;
     let foreigner = stage.initiator_on("other", Barrier::open()).await;
     // Given a committed transaction whose end was never sent, because its process died,
     let barrier = Barrier::open();

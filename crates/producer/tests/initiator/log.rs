@@ -10,7 +10,7 @@ static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static STARTED: OnceLock<()> = OnceLock::new();
 
 /// Begins to keep the events of this process; safe to call from every test.
-pub fn keep() {
+pub(crate) fn keep() {
     STARTED.get_or_init(|| {
         let subscriber = tracing_subscriber::registry().with(Keep);
         tracing::subscriber::set_global_default(subscriber).expect("set once");
@@ -18,7 +18,7 @@ pub fn keep() {
 }
 
 /// How many events have all of these words.
-pub fn count(words: &[&str]) -> usize {
+pub(crate) fn count(words: &[&str]) -> usize {
     let lines = LINES.lock().expect("no test panics in here");
     lines
         .iter()

@@ -19,3 +19,4 @@ mod relay;
 mod results;
 mod sending;
 mod stage;
+mod transfers;

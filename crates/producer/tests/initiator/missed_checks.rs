@@ -10,7 +10,8 @@ use producer::{Initiator, NoSteps, Step};
 
 use crate::barrier::Barrier;
 use crate::fake_notifier::FakeNotifier;
-use crate::stage::{Stage, eventually, fresh};
+use crate::stage::{Stage, eventually};
+use crate::transfers::fresh;
 
 const ACCEPTED: usize = 10_000;
 const EXPIRED: usize = 100;
@@ -20,11 +21,9 @@ const ELEVEN_MINUTES: i64 = 11 * 60_000;
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_hundred_expired_halves_among_ten_thousand_accepted_exactly_those_are_resent() {
     let notifier = FakeNotifier::start().await;
-    let stage = Stage {
-        notifier: notifier.url(),
-        deadline: Duration::from_secs(9),
-        ..Stage::with_check_max(15).await
-    };
+    let mut stage = Stage::with_check_max(15).await;
+    stage.notifier = notifier.url();
+    stage.deadline = Duration::from_secs(9);
     // Given a hundred transfers that committed just before their process died,
     let barrier = Barrier::open();
     let gate = barrier.close(Step::AfterCommit);

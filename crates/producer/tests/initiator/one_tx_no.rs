@@ -4,7 +4,8 @@ use notification::{BusinessState, Outcome};
 use producer::{SendError, SendOutcome, Step};
 
 use crate::barrier::Barrier;
-use crate::stage::{Stage, debit, debit_and_refuse, debits, fresh, state, transfer, transfer_of};
+use crate::stage::Stage;
+use crate::transfers::{debit, debit_and_refuse, debits, fresh, state, transfer, transfer_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_request_again_is_answered_and_not_done_again() {

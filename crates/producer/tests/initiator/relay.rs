@@ -10,7 +10,8 @@ use sqlx::Row as _;
 
 use crate::fake_notifier::FakeNotifier;
 use crate::log;
-use crate::stage::{Stage, debit, eventually, fresh, transfer};
+use crate::stage::{Stage, eventually};
+use crate::transfers::{debit, fresh, transfer};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -89,10 +90,8 @@ async fn a_notifier_that_is_away_is_no_reason_to_resend() {
 async fn a_feed_whose_end_was_read_more_than_a_minute_ago_is_not_trusted() {
     let notifier = FakeNotifier::start().await;
     let (clock, hands) = service::clock::Clock::manual(service::clock::now_ms());
-    let stage = Stage {
-        clock: clock.clone(),
-        ..Stage::with_notifier(&notifier).await
-    };
+    let mut stage = Stage::with_notifier(&notifier).await;
+    stage.clock = clock.clone();
     let initiator = stage.initiator(Arc::new(NoSteps)).await;
     committed(&initiator, 1).await;
     assert_eq!(

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use notification::{BusinessState, Outcome, TxNo, api};
 use producer::{Initiator, NoSteps, result_routes};
 
-use crate::stage::{Stage, debit, fresh, transfer};
+use crate::stage::Stage;
+use crate::transfers::{debit, fresh, transfer};
 
 async fn serve(initiator: Initiator) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")

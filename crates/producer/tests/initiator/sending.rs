@@ -6,7 +6,8 @@ use producer::{NewNotification, NoSteps, SendError, SendOutcome, Step};
 use std::sync::Arc;
 
 use crate::barrier::Barrier;
-use crate::stage::{Stage, debit, debits, fresh, state, transfer};
+use crate::stage::Stage;
+use crate::transfers::{debit, debits, fresh, state, transfer};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_commits_becomes_visible_and_each_step_is_timed() {

@@ -1,0 +1,70 @@
+//! bank1, the initiator: debits an account and has bank2 notified of it, both or neither.
+
+mod http;
+mod order;
+mod simulation;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use database::Migrations;
+use producer::{Initiator, NoSteps, Steps};
+use service::clock::Clock;
+use service::shutdown::Shutdown;
+
+use crate::Demo;
+use simulation::Simulation;
+
+const MIGRATIONS: Migrations = Migrations {
+    name: "bank1",
+    files: &[(1, "accounts", include_str!("../../../../sql/bank1/0001_accounts.sql"))],
+};
+
+/// What bank1 needs.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Whether set amounts misbehave.
+    pub demo: Demo,
+    /// How it sends notifications.
+    pub initiator: producer::Config,
+    /// Where the broker is.
+    pub broker: rocketmq::ClientConfig,
+    /// Its own database; the initiator's tables are in it too.
+    pub database: database::Config,
+}
+
+/// bank1 as its handlers see it.
+#[derive(Clone)]
+struct Bank1 {
+    initiator: Initiator,
+    simulation: Option<Arc<Simulation>>,
+    clock: Clock,
+}
+
+/// Runs bank1 until the shutdown's soft phase, then finishes what is under way. `ready` is told the address that it
+/// listens at. Neither the broker nor the notifier needs to be up.
+///
+/// # Errors
+/// The address is taken, the database can't be opened or migrated, or the configuration contradicts itself.
+pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce(SocketAddr)) -> anyhow::Result<()> {
+    let listener = service::http::bind(config.listen).await?;
+    let address = listener.local_addr().context("the address that was bound")?;
+    let clock = Clock::system();
+    let simulation = (config.demo == Demo::On).then(|| Arc::new(Simulation::new()));
+    let steps: Arc<dyn Steps> = match &simulation {
+        Some(simulation) => Arc::clone(simulation) as _,
+        None => Arc::new(NoSteps),
+    };
+    let initiator =
+        Initiator::start(config.initiator, config.broker, config.database, steps, clock.clone(), shutdown.clone())
+            .await?;
+    initiator.database().migrate(&MIGRATIONS).await.context("migrating bank1's tables")?;
+    let bank = Bank1 { initiator: initiator.clone(), simulation, clock };
+    ready(address);
+    let served = service::http::serve(listener, http::routes(bank), shutdown).await;
+    initiator.close().await;
+    served.context("serving bank1's HTTP")
+}

@@ -1,0 +1,75 @@
+//! bank2, the receiver: verifies who speaks, and credits each notification once.
+
+mod http;
+mod memory;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use database::{Database, Migrations};
+use receiver::{Inbox, SourceKeys};
+use service::clock::Clock;
+use service::shutdown::Shutdown;
+
+use crate::Demo;
+use crate::hold::Holds;
+
+const MIGRATIONS: Migrations = Migrations {
+    name: "bank2",
+    files: &[
+        (1, "accounts", include_str!("../../../../sql/bank2/0001_accounts.sql")),
+        (2, "demo", include_str!("../../../../sql/bank2/0002_demo.sql")),
+    ],
+};
+
+/// The one step at which bank2 can be held: the credit is committed, the answer not given.
+const AFTER_APPLY: &str = "after_apply";
+
+/// What bank2 needs.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Whether set amounts misbehave.
+    pub demo: Demo,
+    /// Who may notify it, and the secrets that prove it.
+    pub sources: Vec<SourceKeys>,
+    /// Its own database; the inbox is in it too.
+    pub database: database::Config,
+}
+
+/// bank2 as its handlers see it.
+#[derive(Clone)]
+struct Bank2 {
+    database: Database,
+    inbox: Inbox,
+    sources: Arc<[SourceKeys]>,
+    holds: Option<Arc<Holds>>,
+    clock: Clock,
+}
+
+/// Runs bank2 until the shutdown's soft phase, then finishes what is under way. `ready` is told the address that it
+/// listens at.
+///
+/// # Errors
+/// The address is taken, or the database can't be opened or migrated.
+pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce(SocketAddr)) -> anyhow::Result<()> {
+    let listener = service::http::bind(config.listen).await?;
+    let address = listener.local_addr().context("the address that was bound")?;
+    let database = Database::open(&config.database).await.context("opening bank2's database")?;
+    database.migrate(&receiver::MIGRATIONS).await.context("migrating the inbox")?;
+    database.migrate(&MIGRATIONS).await.context("migrating bank2's tables")?;
+    let bank = Bank2 {
+        inbox: Inbox::new(database.clone()),
+        database,
+        sources: config.sources.into(),
+        holds: (config.demo == Demo::On).then(|| Arc::new(Holds::at(&[AFTER_APPLY]))),
+        clock: Clock::system(),
+    };
+    let database = bank.database.clone();
+    ready(address);
+    let served = service::http::serve(listener, http::routes(bank), shutdown).await;
+    database.close().await;
+    served.context("serving bank2's HTTP")
+}

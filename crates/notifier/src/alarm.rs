@@ -1,0 +1,68 @@
+//! Every event that should wake somebody: one named WARN each.
+//!
+//! The name is the field `event`; names and fields are stable, because alerts are written against
+//! them. No line holds a secret or a body.
+
+use std::fmt::Display;
+
+use notification::{DeadReason, EndpointId, LetterClass};
+
+use crate::copy::Key;
+
+/// The record store does not answer: results wait, receiving stops when the buffer is full.
+pub(crate) fn record_store_down(error: &dyn Display) {
+    tracing::warn!(event = "record_store_down", %error);
+}
+
+/// The end of that.
+pub(crate) fn record_store_up() {
+    tracing::info!(event = "record_store_up");
+}
+
+/// A dead letter was written: `dead_letter_receiver` or `dead_letter_pipeline`.
+pub(crate) fn dead_letter(key: &Key, generation: u32, endpoint: &EndpointId, reason: DeadReason) {
+    let (class, reason) = (reason.class(), reason.as_str());
+    match class {
+        LetterClass::Receiver => {
+            tracing::warn!(event = "dead_letter_receiver", %key, generation, %endpoint, reason);
+        }
+        LetterClass::Pipeline => {
+            tracing::warn!(event = "dead_letter_pipeline", %key, generation, %endpoint, reason);
+        }
+    }
+}
+
+/// A message of a generation that the record does not know: a backup was restored.
+pub(crate) fn record_behind(key: &Key, generation: u32, on_record: u32) {
+    tracing::warn!(event = "record_behind", %key, generation, on_record);
+}
+
+/// A message of a newer format: this notifier should be upgraded.
+pub(crate) fn unknown_format(key: &Key) {
+    tracing::warn!(event = "unknown_format", %key);
+}
+
+/// The endpoint's clock and ours are far apart: receivers refuse old signatures.
+pub(crate) fn clock_skew(endpoint: &EndpointId, skew_s: i64) {
+    tracing::warn!(event = "clock_skew", %endpoint, skew_s);
+}
+
+/// A message could not be moved to the dead-letter topic; it is tried again when it comes back.
+pub(crate) fn forward_failed(key: &Key, generation: u32, error: &dyn Display) {
+    tracing::warn!(event = "forward_failed", %key, generation, %error);
+}
+
+/// An operator's resend could not be sent; it is tried again.
+pub(crate) fn resend_failed(key: &Key, generation: u32, error: &dyn Display) {
+    tracing::warn!(event = "resend_failed", %key, generation, %error);
+}
+
+/// A send request without a letter to send: it is dropped.
+pub(crate) fn resend_without_letter(key: &Key, generation: u32) {
+    tracing::warn!(event = "resend_without_letter", %key, generation);
+}
+
+/// Send requests could not be read or claimed; they are looked at again in a second.
+pub(crate) fn resend_pass_failed(error: &dyn Display) {
+    tracing::warn!(event = "resend_pass_failed", %error);
+}

@@ -1,0 +1,78 @@
+//! What operators and initiators ask the notifier: HTTP under `/v1`, behind the operator token.
+//!
+//! A notification with its attempts, the outcome feed, dead letters and what to do about them.
+//! The bodies' types are in [`notification::api::notifier`], shared with whoever asks. Health is
+//! outside of `/v1` and needs no token.
+
+mod auth;
+mod failure;
+mod find;
+mod health;
+mod letter_actions;
+mod letter_id;
+mod letters;
+mod notifications;
+mod outcomes;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::{get, post};
+use notification::{Group, Topic};
+use rocketmq::Client;
+use service::clock::Clock;
+use tokio::sync::Notify;
+
+use crate::config::OperatorToken;
+use crate::ladders::Ladders;
+use crate::record::Record;
+
+/// What the handlers need.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiState {
+    pub record: Record,
+    pub client: Client,
+    pub token: OperatorToken,
+    pub subscribed: Arc<[Subscribed]>,
+    pub feed_lag: Duration,
+    pub clock: Clock,
+    /// Wakes the relay of send requests.
+    pub wake: Arc<Notify>,
+}
+
+/// A subscription as the API shows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Subscribed {
+    pub group: Group,
+    pub topic: Topic,
+    pub ladders: Ladders,
+}
+
+/// All routes.
+pub(crate) fn router(state: ApiState) -> Router {
+    let v1 = Router::new()
+        .route("/notifications/states", post(notifications::states))
+        .route("/notifications/{ending}", get(notifications::show))
+        .route("/outcomes", get(outcomes::page))
+        .route("/dead-letters", get(letters::page))
+        .route("/dead-letters/{ending}", get(letters::show))
+        .route(
+            "/dead-letters/{ending}/resend",
+            post(letter_actions::resend),
+        )
+        .route(
+            "/dead-letters/{ending}/discard",
+            post(letter_actions::discard),
+        )
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            auth::require_token,
+        ));
+    Router::new()
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .nest("/v1", v1)
+        .with_state(state)
+}

@@ -1,0 +1,247 @@
+//! What an operator does about a dead letter: send it anew, or give it up (N6 and N7).
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use notification::api::notifier::{DiscardRequest, NotificationQuery, ResendRequest, Resent};
+use notification::{DeadReason, EndpointId, Verdict};
+use service::extract::{Json, Path, Query};
+use service::problem::Problem;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
+
+use super::ApiState;
+use super::failure::Failure;
+use super::letters;
+use crate::copy::{Key, cut};
+use crate::record::columns::{number, number_if_any, parsed};
+
+/// A resend is refused while this many newest attempts of the endpoint all failed ...
+const NEWEST: usize = 4;
+
+/// ... within this span: older failures say nothing about the receiver now.
+const RECENT_MS: i64 = 60 * 60 * 1000;
+
+const LAST_ATTEMPTS: &str = "SELECT verdict, status, error, started_ms FROM attempt \
+     WHERE endpoint_id = ? ORDER BY started_ms DESC LIMIT 4";
+
+const REVIVE: &str = "UPDATE notification SET state = 'waiting', generation = ?, attempts = 0, \
+     parks = 0, seen = 0, next_due_ms = ?, updated_ms = ? \
+     WHERE group_name = ? AND tx_no = ? AND source = ? AND generation = ? AND state = 'dead'";
+
+const REQUEST: &str = "INSERT INTO send_request \
+     (group_name, tx_no, source, generation, next_send_ms, sends, created_ms) \
+     VALUES (?, ?, ?, ?, ?, 0, ?)";
+
+const DEAL_WITH: &str = "UPDATE dead_letter SET state = ?, closed_ms = ?, \
+     closed_by = 'operator', closed_reason = ? \
+     WHERE group_name = ? AND tx_no = ? AND source = ? AND generation = ? AND state = 'open'";
+
+/// `POST /v1/dead-letters/{ending}/resend`.
+pub(super) async fn resend(
+    State(state): State<ApiState>,
+    Path(ending): Path<String>,
+    Query(narrowed): Query<NotificationQuery>,
+    Json(asked): Json<ResendRequest>,
+) -> Result<(StatusCode, Json<Resent>), Failure> {
+    let now_ms = state.clock.now_ms();
+    let mut db = state.record.database().read().await?;
+    let key = letters::resolve(&mut db, &ending, &narrowed).await?;
+    let letter = letters::newest(&mut db, &key).await?;
+    if parsed::<DeadReason>(&letter, "reason")? == DeadReason::Malformed {
+        let detail = "a malformed message is malformed however often it is sent: discard it";
+        return Err(Problem::new(StatusCode::CONFLICT, detail).into());
+    }
+    let endpoint: EndpointId = parsed(&letter, "endpoint_id")?;
+    if !asked.anyway {
+        refuse_while_failing(&mut db, &endpoint, now_ms).await?;
+    }
+    drop(db);
+    let generation: u32 = number(&letter, "generation")?;
+    let reason = asked.reason.as_deref();
+    revive(&state, &key, generation, reason, now_ms).await?;
+    state.wake.notify_one();
+    let generation = generation + 1;
+    tracing::info!(event = "resend_asked", %key, generation);
+    Ok((StatusCode::ACCEPTED, Json(Resent { generation })))
+}
+
+/// N6: the notification lives again, one generation on, and its message is to be sent.
+async fn revive(
+    state: &ApiState,
+    key: &Key,
+    generation: u32,
+    reason: Option<&str>,
+    now_ms: i64,
+) -> Result<(), Failure> {
+    let (old, new) = (i64::from(generation), i64::from(generation) + 1);
+    let mut tx = state.record.database().begin().await?;
+    let revived = sqlx::query(REVIVE)
+        .bind(new)
+        .bind(now_ms)
+        .bind(now_ms)
+        .bind(key.group.as_str())
+        .bind(key.tx_no.to_string())
+        .bind(key.source.as_str())
+        .bind(old)
+        .execute(&mut *tx)
+        .await?;
+    let dealt_with = deal_with(&mut tx, key, generation, "resent", reason, now_ms).await?;
+    if revived.rows_affected() == 0 || !dealt_with {
+        tx.rollback().await?;
+        return Err(not_open(key).into());
+    }
+    sqlx::query(REQUEST)
+        .bind(key.group.as_str())
+        .bind(key.tx_no.to_string())
+        .bind(key.source.as_str())
+        .bind(new)
+        .bind(now_ms)
+        .bind(now_ms)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// `POST /v1/dead-letters/{ending}/discard` (N7).
+pub(super) async fn discard(
+    State(state): State<ApiState>,
+    Path(ending): Path<String>,
+    Query(narrowed): Query<NotificationQuery>,
+    Json(asked): Json<DiscardRequest>,
+) -> Result<StatusCode, Failure> {
+    if asked.reason.trim().is_empty() {
+        let limit = "1 to 200 characters";
+        return Err(Problem::invalid("reason", "a discard needs a reason", limit).into());
+    }
+    let mut db = state.record.database().read().await?;
+    let key = letters::resolve(&mut db, &ending, &narrowed).await?;
+    let letter = letters::newest(&mut db, &key).await?;
+    drop(db);
+    let (generation, now_ms) = (number(&letter, "generation")?, state.clock.now_ms());
+    let mut db = state.record.database().write().await?;
+    let reason = Some(asked.reason.as_str());
+    if deal_with(&mut db, &key, generation, "discarded", reason, now_ms).await? {
+        tracing::info!(event = "letter_discarded", %key, generation);
+        Ok(StatusCode::OK)
+    } else {
+        Err(not_open(&key).into())
+    }
+}
+
+/// Whether the letter was open, and now is not.
+async fn deal_with(
+    db: &mut AnyConnection,
+    key: &Key,
+    generation: u32,
+    state: &str,
+    reason: Option<&str>,
+    now_ms: i64,
+) -> Result<bool, Failure> {
+    let changed = sqlx::query(DEAL_WITH)
+        .bind(state)
+        .bind(now_ms)
+        .bind(reason.map(|reason| cut(reason, 200)))
+        .bind(key.group.as_str())
+        .bind(key.tx_no.to_string())
+        .bind(key.source.as_str())
+        .bind(i64::from(generation))
+        .execute(&mut *db)
+        .await?;
+    Ok(changed.rows_affected() == 1)
+}
+
+fn not_open(key: &Key) -> Problem {
+    let detail = format!("the dead letter {key} is not open any more");
+    Problem::new(StatusCode::CONFLICT, detail)
+}
+
+/// 412 while the endpoint's newest attempts all failed: the letter would only die again.
+async fn refuse_while_failing(
+    db: &mut AnyConnection,
+    endpoint: &EndpointId,
+    now_ms: i64,
+) -> Result<(), Failure> {
+    let rows = sqlx::query(LAST_ATTEMPTS)
+        .bind(endpoint.as_str())
+        .fetch_all(&mut *db)
+        .await?;
+    let newest = rows.iter().map(last).collect::<Result<Vec<_>, _>>()?;
+    match failing(&newest, now_ms) {
+        Some(answers) => {
+            let detail = format!("endpoint {endpoint}'s last {NEWEST} answers were {answers}");
+            let limit = "repair the receiver, or send `anyway`";
+            Err(Problem::new(StatusCode::PRECONDITION_FAILED, detail)
+                .limit(limit)
+                .into())
+        }
+        None => Ok(()),
+    }
+}
+
+/// An attempt as the rule sees it.
+struct Last {
+    verdict: Verdict,
+    answer: String,
+    started_ms: i64,
+}
+
+fn last(row: &AnyRow) -> Result<Last, sqlx::Error> {
+    let status: Option<u16> = number_if_any(row, "status")?;
+    let error: Option<String> = row.try_get("error")?;
+    Ok(Last {
+        verdict: parsed(row, "verdict")?,
+        answer: status.map(|s| s.to_string()).or(error).unwrap_or_default(),
+        started_ms: row.try_get("started_ms")?,
+    })
+}
+
+/// The answers, if all of the newest failed recently.
+fn failing(newest: &[Last], now_ms: i64) -> Option<String> {
+    let failed =
+        |last: &Last| last.verdict != Verdict::Delivered && now_ms - last.started_ms <= RECENT_MS;
+    if newest.len() < NEWEST || !newest.iter().all(failed) {
+        return None;
+    }
+    let mut answers: Vec<&str> = newest.iter().map(|last| last.answer.as_str()).collect();
+    answers.dedup();
+    Some(answers.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 10 * RECENT_MS;
+
+    fn attempts(of: &[(Verdict, &str, i64)]) -> Vec<Last> {
+        let last = |(verdict, answer, ago): &(Verdict, &str, i64)| Last {
+            verdict: *verdict,
+            answer: (*answer).to_owned(),
+            started_ms: NOW - ago,
+        };
+        of.iter().map(last).collect()
+    }
+
+    #[test]
+    fn four_recent_failures_and_nothing_less_refuse_a_resend() {
+        let refused = (Verdict::Refused, "500", 5);
+        let delivered = (Verdict::Delivered, "200", 5);
+        let old = (Verdict::Refused, "500", RECENT_MS + 1);
+        let failing = |of: &[_]| failing(&attempts(of), NOW);
+        assert_eq!(failing(&[refused; 4]).as_deref(), Some("500"));
+        assert_eq!(failing(&[refused; 3]), None);
+        assert_eq!(failing(&[refused, refused, refused, delivered]), None);
+        assert_eq!(failing(&[refused, refused, refused, old]), None);
+    }
+
+    #[test]
+    fn different_answers_are_all_named() {
+        let (a, b) = (
+            (Verdict::Refused, "500", 1),
+            (Verdict::Refused, "timeout", 1),
+        );
+        let named = failing(&attempts(&[a, a, b, b]), NOW);
+        assert_eq!(named.as_deref(), Some("500, timeout"));
+    }
+}

@@ -1,0 +1,65 @@
+//! `GET /v1/outcomes`: the feed that initiators read.
+//!
+//! Ids sort by the time of the transaction that wrote them. A page ends some seconds before now:
+//! by then whoever took an id has committed or given up, so no line slips in behind a cursor.
+
+use axum::extract::State;
+use notification::api::notifier::{OutcomeLine, OutcomesPage, OutcomesQuery};
+use service::extract::{Json, Query};
+use service::problem::Problem;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::ApiState;
+use super::failure::Failure;
+use crate::record::columns::{number, parsed};
+use crate::record::ids;
+
+/// The largest page, and the usual one.
+const MOST: u32 = 1000;
+
+const PAGE: &str = "SELECT outcome_id, group_name, source, tx_no, generation, kind, at_ms \
+     FROM outcome WHERE outcome_id > ? AND outcome_id < ? AND source = ? \
+     ORDER BY outcome_id LIMIT ?";
+
+/// A page of one initiator's outcomes.
+pub(super) async fn page(
+    State(state): State<ApiState>,
+    Query(asked): Query<OutcomesQuery>,
+) -> Result<Json<OutcomesPage>, Failure> {
+    let limit = asked.limit.unwrap_or(MOST);
+    if !(1..=MOST).contains(&limit) {
+        let detail = format!("{limit} is refused");
+        return Err(Problem::invalid("limit", detail, format!("1 to {MOST}")).into());
+    }
+    let lag_ms = i64::try_from(state.feed_lag.as_millis()).unwrap_or(i64::MAX);
+    let end = ids::before(state.clock.now_ms() - lag_ms).to_string();
+    let mut db = state.record.database().read().await?;
+    let rows = sqlx::query(PAGE)
+        .bind(asked.after.as_str())
+        .bind(end)
+        .bind(asked.source.as_str())
+        .bind(i64::from(limit))
+        .fetch_all(&mut *db)
+        .await?;
+    let outcomes = rows.iter().map(line).collect::<Result<Vec<_>, _>>()?;
+    let next = outcomes.last().map_or(asked.after, |last| last.id.clone());
+    Ok(Json(OutcomesPage {
+        epoch: state.record.epoch().to_owned(),
+        at_end: u32::try_from(outcomes.len()).unwrap_or(u32::MAX) < limit,
+        outcomes,
+        next,
+    }))
+}
+
+fn line(row: &AnyRow) -> Result<OutcomeLine, sqlx::Error> {
+    Ok(OutcomeLine {
+        id: row.try_get("outcome_id")?,
+        group: parsed(row, "group_name")?,
+        source: parsed(row, "source")?,
+        tx_no: parsed(row, "tx_no")?,
+        generation: number(row, "generation")?,
+        kind: parsed(row, "kind")?,
+        at_ms: row.try_get("at_ms")?,
+    })
+}

@@ -1,0 +1,319 @@
+//! The way of one copy: lane, ring, verdict, record, settle.
+//!
+//! Each received copy is carried by a task of its own, which owns the delivery with its permit
+//! and its lease. Nothing is said to the broker before the record is durable, and a copy that is
+//! let go of half-way simply comes back: a POST that was not made uses no rung.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use notification::DeadReason;
+use rocketmq::Delivery;
+use service::clock::Clock;
+use service::shutdown::Shutdown;
+
+use crate::alarm;
+use crate::copy::Copy;
+use crate::decide::{self, Decision, ParkReason, Presence, Rules, Standing};
+use crate::endpoint::Endpoint;
+use crate::in_hand::Hold;
+use crate::ladders::Ladders;
+use crate::lane::{Lane, Turn};
+use crate::parking;
+use crate::record::entry::{Attempt, Entry, Event, Moved, Then};
+use crate::record::{Record, ids};
+use crate::ring::{Ringer, Rung};
+use crate::settle;
+use crate::verdict::{self, Judgement};
+
+/// A record that was read longer ago than this may have changed since.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// How soon a copy comes back whose record somebody else moved meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Beyond this difference between the receiver's clock and ours an alarm is raised.
+const MOST_SKEW_S: u64 = 60;
+
+/// A received copy with what is known of it.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    pub copy: Arc<Copy>,
+    /// The record's row, and when it was read.
+    pub standing: Option<Standing>,
+    pub read_at: Instant,
+    pub delivery: Delivery,
+    /// `None` if a twin holds the key.
+    pub hold: Option<Hold>,
+}
+
+/// What all copies of a subscription share.
+#[derive(Debug)]
+pub(crate) struct Carrier {
+    pub endpoint: Arc<Endpoint>,
+    pub lane: Lane,
+    pub ladders: Ladders,
+    pub ringer: Ringer,
+    pub record: Record,
+    pub rules: Rules,
+    pub lease: Duration,
+    pub clock: Clock,
+    pub shutdown: Shutdown,
+}
+
+/// Where waiting in the lane has led.
+enum Reached {
+    /// To the front: ring now.
+    Turn(Turn),
+    /// To something else.
+    Instead(Decision),
+    /// The lease is lost: the copy comes back by itself.
+    LeaseLost,
+    /// The process is stopping: the copy goes back unrung.
+    Stopping,
+}
+
+impl Carrier {
+    /// Carries a copy to wherever its decision leads.
+    pub(crate) async fn carry(&self, mut parcel: Parcel, mut decision: Decision) {
+        while let Decision::Ring {
+            number,
+            not_before_ms,
+        } = decision
+        {
+            match self.reach_turn(&mut parcel, decision, not_before_ms).await {
+                Reached::Turn(turn) => return self.ring(parcel, number, turn).await,
+                Reached::Instead(other) => decision = other,
+                Reached::LeaseLost => return,
+                Reached::Stopping => return self.give_back(parcel).await,
+            }
+        }
+        self.put_away(parcel, decision).await;
+    }
+
+    /// Waits in the lane, and on leaving it makes sure that ringing is still right.
+    async fn reach_turn(&self, parcel: &mut Parcel, ring: Decision, due_ms: i64) -> Reached {
+        let stopping = self.shutdown.soft();
+        let turn = stopping.run_until_cancelled(async {
+            let place = self.lane.enter().await?;
+            tokio::time::sleep(decide::remainder(due_ms, self.clock.now_ms())).await;
+            Some(place.turn().await)
+        });
+        let turn = match turn.await {
+            Some(Some(turn)) => turn,
+            Some(None) => {
+                let parks = parcel.standing.map_or(0, |row| row.parks);
+                return Reached::Instead(decide::park(ParkReason::NoSlot, parks));
+            }
+            None => return Reached::Stopping,
+        };
+        if parcel.delivery.lease_left().is_zero() {
+            return Reached::LeaseLost;
+        }
+        if parcel.read_at.elapsed() < FRESH {
+            return Reached::Turn(turn);
+        }
+        match self.decide_again(parcel).await {
+            decision if decision == ring => Reached::Turn(turn),
+            decision => Reached::Instead(decision),
+        }
+    }
+
+    /// Reads the record anew and decides by it.
+    async fn decide_again(&self, parcel: &mut Parcel) -> Decision {
+        let key = parcel.copy.key.clone();
+        match self.record.read(std::slice::from_ref(&key)).await {
+            Ok(standings) => {
+                parcel.standing = standings.get(&key).copied();
+                parcel.read_at = Instant::now();
+                let now_ms = self.clock.now_ms();
+                let row = parcel.standing.as_ref();
+                decide::decide(&parcel.copy, row, Presence::Alone, self.rules, now_ms)
+            }
+            // The store is down, which is told: nothing is rung that could not be recorded.
+            Err(_) => Decision::NotDue(self.lease),
+        }
+    }
+
+    /// Makes the attempt, writes it down, settles.
+    async fn ring(&self, parcel: Parcel, number: u32, turn: Turn) {
+        let rung = self.ringer.ring(&self.endpoint, &parcel.copy).await;
+        drop(turn);
+        if let Some(skew_s) = rung.skew.filter(|skew| skew.unsigned_abs() > MOST_SKEW_S) {
+            alarm::clock_skew(&self.endpoint.id, skew_s);
+        }
+        let age = self.age(&parcel, rung.finished_ms);
+        let ladder = self.ladders.current();
+        let acceptance = &self.endpoint.acceptance;
+        let judgement = verdict::judge(acceptance, &ladder, number, age, &rung);
+        let then = judgement.then;
+        let attempt = self.attempt_row(number, rung, judgement);
+        let Some(moved) = self
+            .write(&parcel, Event::Attempted { attempt, then })
+            .await
+        else {
+            return;
+        };
+        let Parcel {
+            copy,
+            delivery,
+            hold,
+            ..
+        } = parcel;
+        match then {
+            Then::Delivered => {
+                drop(hold);
+                settle::acknowledge(delivery, &copy.key).await;
+            }
+            Then::Again { next_due_ms } => {
+                drop(hold);
+                let delay = decide::remainder(next_due_ms, self.clock.now_ms());
+                settle::next_rung(delivery, &copy.key, delay).await;
+            }
+            Then::Dead(reason) => self.bury(&copy, delivery, hold, moved, reason).await,
+        }
+    }
+
+    /// Carries out a decision that makes no attempt.
+    async fn put_away(&self, parcel: Parcel, decision: Decision) {
+        let step = |parks| parking::step(parks).unwrap_or(LOOK_AGAIN);
+        let parks = parcel.standing.map_or(0, |row| row.parks);
+        let event = match decision {
+            Decision::Park(reason) => {
+                if reason == ParkReason::NewerFormat {
+                    alarm::unknown_format(&parcel.copy.key);
+                }
+                let step_ms = i64::try_from(step(parks).as_millis()).unwrap_or(i64::MAX);
+                let next_due_ms = self.clock.now_ms().saturating_add(step_ms);
+                Event::Parked {
+                    reason,
+                    next_due_ms,
+                }
+            }
+            Decision::Die(reason) => Event::Died(reason),
+            other => return self.settle_unwritten(parcel, other).await,
+        };
+        let Some(moved) = self.write(&parcel, event).await else {
+            return;
+        };
+        let Parcel {
+            copy,
+            delivery,
+            hold,
+            ..
+        } = parcel;
+        if let Decision::Die(reason) = decision {
+            self.bury(&copy, delivery, hold, moved, reason).await;
+        } else {
+            drop(hold);
+            settle::rest(delivery, &copy.key, step(parks)).await;
+        }
+    }
+
+    /// Carries out a decision that leaves the record as it is.
+    async fn settle_unwritten(&self, parcel: Parcel, decision: Decision) {
+        let Parcel {
+            copy,
+            delivery,
+            hold,
+            standing,
+            ..
+        } = parcel;
+        let key = &copy.key;
+        let delay = match decision {
+            Decision::NotOurs | Decision::Finished => {
+                drop(hold);
+                return settle::acknowledge(delivery, key).await;
+            }
+            Decision::SeeToLetter => {
+                match self.record.awaits_forwarding(key, copy.generation).await {
+                    Ok(true) => {
+                        return settle::forward(delivery, key, copy.generation, &self.record).await;
+                    }
+                    Ok(false) => return settle::acknowledge(delivery, key).await,
+                    Err(_) => self.lease,
+                }
+            }
+            Decision::RecordBehind => {
+                let on_record = standing.map_or(0, |row| row.generation);
+                alarm::record_behind(key, copy.generation, on_record);
+                parking::step_by_age(millis(self.clock.now_ms() - copy.born_ms))
+            }
+            Decision::NotDue(delay) => delay,
+            _ => self.lease,
+        };
+        drop(hold);
+        settle::rest(delivery, key, delay).await;
+    }
+
+    /// Forwards what has just died, if it was this entry that let it die.
+    async fn bury(
+        &self,
+        copy: &Copy,
+        delivery: Delivery,
+        hold: Option<Hold>,
+        moved: Moved,
+        reason: DeadReason,
+    ) {
+        match moved {
+            Moved::Yes => {
+                alarm::dead_letter(&copy.key, copy.generation, &self.endpoint.id, reason);
+                // The hold lasts: a twin must not forward it a second time.
+                settle::forward(delivery, &copy.key, copy.generation, &self.record).await;
+                drop(hold);
+            }
+            Moved::No => {
+                drop(hold);
+                settle::rest(delivery, &copy.key, LOOK_AGAIN).await;
+            }
+        }
+    }
+
+    /// Back to the broker as it came, for whoever runs next.
+    async fn give_back(&self, parcel: Parcel) {
+        drop(parcel.hold);
+        settle::rest(parcel.delivery, &parcel.copy.key, Duration::ZERO).await;
+    }
+
+    /// Writes a result down; `None` if the process ends first.
+    async fn write(&self, parcel: &Parcel, event: Event) -> Option<Moved> {
+        let entry = Entry {
+            copy: parcel.copy.clone(),
+            endpoint: self.endpoint.id.clone(),
+            attempts_before: parcel.standing.map_or(0, |row| row.attempts),
+            row: parcel.standing.as_ref().into(),
+            event,
+        };
+        self.record.write(entry).await.ok()
+    }
+
+    fn attempt_row(&self, number: u32, rung: Rung, judgement: Judgement) -> Attempt {
+        Attempt {
+            id: ids::one(rung.started_ms),
+            number,
+            url: self.endpoint.url_text.clone(),
+            started_ms: rung.started_ms,
+            took_ms: rung.finished_ms - rung.started_ms,
+            verdict: judgement.verdict,
+            status: rung.status,
+            error: judgement.error,
+            detail: judgement.detail,
+            excerpt: rung.excerpt(),
+        }
+    }
+
+    /// How long the generation has been under way: since its first sight, or since its resend.
+    fn age(&self, parcel: &Parcel, now_ms: i64) -> Duration {
+        let since_ms = match (parcel.copy.generation, parcel.standing) {
+            (0, Some(row)) => row.first_seen_ms,
+            (0, None) => now_ms,
+            _ => parcel.copy.born_ms,
+        };
+        millis(now_ms - since_ms)
+    }
+}
+
+/// A span that may have come out negative between two clocks.
+fn millis(ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}

@@ -1,0 +1,137 @@
+//! `[[endpoint]]`: one receiver, and how it wants to be rung.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use notification::{Accept, Acceptance, EndpointId, Invalid, Ladder, Secret};
+use serde::Deserialize;
+
+/// `[[endpoint]]` of `ringback.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointConfig {
+    /// Lanes, attempts and alarms are keyed by it.
+    pub id: EndpointId,
+    /// Where notifications are posted.
+    pub url: String,
+    /// All of them sign; the first is the newest. Read from `secrets_file` if absent.
+    #[serde(default)]
+    pub secrets: Vec<Secret>,
+    /// One `whsec_…` a line, blank lines and `#` comments aside.
+    #[serde(default)]
+    pub secrets_file: Option<PathBuf>,
+    /// The delays between attempts; absent, the group's policy as the broker tells it.
+    #[serde(default)]
+    pub ladder: Option<Ladder>,
+    /// One deadline over the whole attempt: name, connection, request and the answer's body.
+    #[serde(default = "default_timeout", with = "humantime_serde")]
+    pub timeout: Duration,
+    /// Attempts in flight at a time.
+    #[serde(default = "default_concurrency")]
+    pub concurrency: usize,
+    /// Messages that wait for their turn; more are parked.
+    #[serde(default = "default_queue")]
+    pub queue: usize,
+    /// Which answers mean delivered.
+    #[serde(default = "default_accept")]
+    pub accept: Accept,
+    /// Which statuses mean never.
+    #[serde(default = "default_reject")]
+    pub reject: Vec<u16>,
+}
+
+const fn default_timeout() -> Duration {
+    Duration::from_secs(10)
+}
+
+const fn default_concurrency() -> usize {
+    16
+}
+
+const fn default_queue() -> usize {
+    256
+}
+
+fn default_accept() -> Accept {
+    Acceptance::default().accept
+}
+
+fn default_reject() -> Vec<u16> {
+    Acceptance::default().reject
+}
+
+impl EndpointConfig {
+    /// The rule for its answers.
+    pub(crate) fn acceptance(&self) -> Acceptance {
+        Acceptance {
+            accept: self.accept.clone(),
+            reject: self.reject.clone(),
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
+        let refuse = |name: &str, value: String, limit: &str| {
+            let field = format!("endpoint {}: {name}", self.id);
+            Err(Invalid::new(field, value, limit))
+        };
+        let http = reqwest::Url::parse(&self.url)
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if !http || self.url.len() > 1024 {
+            let limit = "http:// or https:// with a host, at most 1024 characters";
+            return refuse("url", self.url.clone(), limit);
+        }
+        if self.secrets.is_empty() == self.secrets_file.is_none() {
+            let given = format!("{} and {:?}", self.secrets.len(), self.secrets_file);
+            return refuse(
+                "secrets",
+                given,
+                "either `secrets` or `secrets_file`, not both",
+            );
+        }
+        let shortest = Duration::from_millis(100);
+        if !(shortest..=Duration::from_secs(60)).contains(&self.timeout) {
+            let given = humantime::format_duration(self.timeout).to_string();
+            return refuse("timeout", given, "100ms to 1m");
+        }
+        if !(1..=4096).contains(&self.concurrency) {
+            return refuse("concurrency", self.concurrency.to_string(), "1 to 4096");
+        }
+        if !(1..=65_536).contains(&self.queue) {
+            return refuse("queue", self.queue.to_string(), "1 to 65536");
+        }
+        match self
+            .reject
+            .iter()
+            .find(|status| !(400..=599).contains(*status))
+        {
+            Some(status) => refuse("reject", status.to_string(), "statuses from 400 to 599"),
+            None => Ok(()),
+        }
+    }
+
+    /// The secrets, from the file if they stand there.
+    pub(crate) fn read_secrets(&self) -> Result<Vec<Secret>, Invalid> {
+        let Some(path) = &self.secrets_file else {
+            return Ok(self.secrets.clone());
+        };
+        let field = format!("endpoint {}: secrets_file", self.id);
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Invalid::new(&field, path.display(), format!("readable: {error}")))?;
+        let lines = text.lines().map(str::trim);
+        let secrets = lines
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+            .map(|line| {
+                line.parse::<Secret>()
+                    .map_err(|error| error.in_field(&field))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        if secrets.is_empty() {
+            return Err(Invalid::new(
+                field,
+                path.display(),
+                "a file with at least one secret",
+            ));
+        }
+        Ok(secrets)
+    }
+}

@@ -1,0 +1,100 @@
+//! What the notifier is told: its own settings, the endpoints and the subscriptions.
+//!
+//! The sections are those of `ringback.toml`; reading files and the environment is the binary's
+//! business. [`Config::check`] refuses what does not fit together before anything is started.
+
+mod endpoint;
+mod settings;
+mod subscription;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use notification::{Invalid, Ladder};
+
+pub use endpoint::EndpointConfig;
+pub use settings::Settings;
+pub use subscription::SubscriptionConfig;
+
+/// Everything one notifier needs.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `[notifier]`.
+    pub notifier: Settings,
+    /// `[[endpoint]]`.
+    pub endpoints: Vec<EndpointConfig>,
+    /// `[[subscription]]`.
+    pub subscriptions: Vec<SubscriptionConfig>,
+    /// Replaces the ladder of every endpoint (`--ladder`).
+    pub ladder: Option<Ladder>,
+    /// Where the record lives.
+    pub database: database::Config,
+    /// How to reach the broker.
+    pub broker: rocketmq::ClientConfig,
+    /// Who may use `/v1`.
+    pub token: OperatorToken,
+}
+
+/// The bearer token of the operator's API. Its `Debug` shows nothing of it.
+#[derive(Clone)]
+pub struct OperatorToken(String);
+
+impl OperatorToken {
+    /// Takes the token as it stands in its file.
+    pub fn new(token: impl Into<String>) -> Self {
+        Self(token.into())
+    }
+
+    /// Whether this is the token that was given.
+    pub(crate) fn matches(&self, given: &str) -> bool {
+        service::token::matches(&self.0, given)
+    }
+}
+
+impl fmt::Debug for OperatorToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OperatorToken(…)")
+    }
+}
+
+impl Config {
+    /// Checks each section and that they fit together.
+    pub fn check(&self) -> Result<(), Invalid> {
+        self.notifier.check()?;
+        let mut ids = BTreeSet::new();
+        for endpoint in &self.endpoints {
+            endpoint.check()?;
+            if !ids.insert(&endpoint.id) {
+                return Err(Invalid::new("endpoint.id", &endpoint.id, "each id once"));
+            }
+        }
+        let mut pairs = BTreeSet::new();
+        for subscription in &self.subscriptions {
+            if !ids.contains(&subscription.endpoint) {
+                let known: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+                let limit = format!("the id of an [[endpoint]]: {}", known.join(", "));
+                let field = format!("subscription {}: endpoint", subscription.group);
+                return Err(Invalid::new(field, &subscription.endpoint, limit));
+            }
+            if !pairs.insert((&subscription.group, &subscription.topic)) {
+                let limit = "each pair of group and topic once";
+                return Err(Invalid::new(
+                    "subscription.group",
+                    &subscription.group,
+                    limit,
+                ));
+            }
+        }
+        if self.subscriptions.is_empty() {
+            return Err(Invalid::new(
+                "subscription",
+                "none",
+                "at least one [[subscription]]",
+            ));
+        }
+        if self.token.0.len() < 16 {
+            return Err(Invalid::new("token", "(hidden)", "at least 16 characters"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! `[notifier]`: what concerns the process as a whole.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use notification::Invalid;
+use serde::Deserialize;
+
+/// `[notifier]` of `ringback.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// How long a received message stays invisible to others; renewed at half of it.
+    #[serde(with = "humantime_serde")]
+    pub lease: Duration,
+    /// The most messages of one subscription that are held at a time. A message's permit is also
+    /// the slot for its result, so this is the size of the results buffer.
+    pub permits: usize,
+    /// Outcome pages end this long ago: by then every writer has committed or given up. At least
+    /// twice the record's own write deadline, which follows it down.
+    #[serde(with = "humantime_serde")]
+    pub feed_lag: Duration,
+    /// A message delivered this many times more often than it was attempted or parked is taken to
+    /// crash its workers. 0 turns that off, as it must be on brokers older than RocketMQ 5.5.0,
+    /// which count deferrals as deliveries.
+    pub crashes_workers_after: u32,
+    /// The name under which this process signs its attempts; `notifier-<pid>` if absent.
+    pub worker: Option<String>,
+}
+
+/// The longest that a transaction on the record may take before it is given up and redone.
+const WRITE_DEADLINE: Duration = Duration::from_secs(5);
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8190)),
+            lease: Duration::from_secs(30),
+            permits: 1024,
+            feed_lag: Duration::from_secs(10),
+            crashes_workers_after: 50,
+            worker: None,
+        }
+    }
+}
+
+impl Settings {
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
+        let span = |name: &str, value: Duration, least: u64, most: u64| {
+            let (low, high) = (Duration::from_secs(least), Duration::from_secs(most));
+            if (low..=high).contains(&value) {
+                return Ok(());
+            }
+            let text = |d| humantime::format_duration(d).to_string();
+            let limit = format!("{} to {}", text(low), text(high));
+            Err(Invalid::new(format!("notifier.{name}"), text(value), limit))
+        };
+        span("lease", self.lease, 10, 12 * 3600)?;
+        span("feed_lag", self.feed_lag, 1, 3600)?;
+        if !(1..=65_536).contains(&self.permits) {
+            return Err(Invalid::new("notifier.permits", self.permits, "1 to 65536"));
+        }
+        match &self.worker {
+            Some(name) if name.is_empty() || name.chars().count() > 64 => {
+                Err(Invalid::new("notifier.worker", name, "1 to 64 characters"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The name to sign attempts with.
+    pub(crate) fn worker(&self) -> String {
+        let by_pid = || format!("notifier-{}", std::process::id());
+        self.worker.clone().unwrap_or_else(by_pid)
+    }
+
+    /// Half the feed's lag at most, so that what a page left out can't commit behind it.
+    pub(crate) fn write_deadline(&self) -> Duration {
+        WRITE_DEADLINE.min(self.feed_lag / 2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_field_value_and_limit() {
+        let settings = Settings {
+            lease: Duration::from_secs(5),
+            ..Settings::default()
+        };
+        assert_eq!(
+            settings.check().unwrap_err().to_string(),
+            r#"notifier.lease: "5s" is refused: 10s to 12h"#
+        );
+    }
+
+    #[test]
+    fn writers_give_up_well_before_a_page_would_miss_them() {
+        let settings = |seconds| Settings {
+            feed_lag: Duration::from_secs(seconds),
+            ..Settings::default()
+        };
+        assert_eq!(settings(10).write_deadline(), Duration::from_secs(5));
+        assert_eq!(settings(2).write_deadline(), Duration::from_secs(1));
+        assert_eq!(settings(60).write_deadline(), Duration::from_secs(5));
+    }
+}

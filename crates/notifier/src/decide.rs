@@ -1,0 +1,171 @@
+//! What a received copy calls for: a pure function from the record's row to a decision.
+//!
+//! The lines of [`decide`] are those of the table "a copy is received" in ARCHITECTURE.md, in its
+//! order: the first that fits. Two rules stand behind them. What is on record as delivered is not
+//! rung again, whatever the broker repeats; and a copy that is not in a final state is never
+//! acknowledged, because it may be the only one.
+
+use std::time::Duration;
+
+use notification::{DeadReason, NotificationState};
+
+use crate::copy::{Copy, Reading};
+use crate::parking;
+
+/// Where a notification stands, as the record says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The state of the row.
+    pub state: NotificationState,
+    /// The newest generation.
+    pub generation: u32,
+    /// Attempts on record in that generation.
+    pub attempts: u32,
+    /// Parks on record in that generation.
+    pub parks: u32,
+    /// When the next attempt is due, if it waits for one.
+    pub next_due_ms: Option<i64>,
+    /// When the first copy left its trace.
+    pub first_seen_ms: i64,
+}
+
+/// Whether this process already carries a copy of the same notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// This is the only copy here.
+    Alone,
+    /// Another copy is between its reading and its record.
+    Twin,
+}
+
+/// Settings that a decision needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    /// See [`crate::Settings::crashes_workers_after`].
+    pub crashes_workers_after: u32,
+}
+
+/// What to do with a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// A resend for another group: acknowledge, write nothing.
+    NotOurs,
+    /// Its notification is in a final state: acknowledge.
+    Finished,
+    /// Its generation is dead: make sure that the dead-letter topic holds it, then acknowledge.
+    SeeToLetter,
+    /// The record is older than the copy: someone restored a backup.
+    RecordBehind,
+    /// Let it come back after one lease: its twin will have decided by then.
+    AfterTwin,
+    /// Not due: let it come back after this long.
+    NotDue(Duration),
+    /// Put it away without an attempt, until an operator has mended something.
+    Park(ParkReason),
+    /// It dies without an attempt.
+    Die(DeadReason),
+    /// Ring, as attempt number `number`, not before `not_before_ms`.
+    Ring {
+        /// 1 for the first attempt of a generation.
+        number: u32,
+        /// At most [`LANE_WAIT_MS`] away.
+        not_before_ms: i64,
+    },
+}
+
+/// Why a copy is put away without an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ParkReason {
+    /// Its format is newer than this notifier.
+    NewerFormat,
+    /// Its endpoint's lane is full.
+    NoSlot,
+}
+
+impl ParkReason {
+    /// The word in the record's `last_error` and in logs.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::NewerFormat => "parked: newer format",
+            Self::NoSlot => "parked: no slot",
+        }
+    }
+}
+
+/// What is due within this long waits in the lane; the broker's grain is too coarse for it.
+const LANE_WAIT_MS: i64 = 1_000;
+
+/// The longest that the broker hides a message; a longer rest is deferred again when it is over.
+pub(crate) const LONGEST_DEFERRAL: Duration = Duration::from_secs(12 * 3600);
+
+/// Decides about one copy, given the record's row and the time.
+pub(crate) fn decide(
+    copy: &Copy,
+    row: Option<&Standing>,
+    presence: Presence,
+    rules: Rules,
+    now_ms: i64,
+) -> Decision {
+    if copy
+        .for_group
+        .as_ref()
+        .is_some_and(|group| *group != copy.key.group)
+    {
+        return Decision::NotOurs;
+    }
+    if let Some(row) = row {
+        use NotificationState::{Cancelled, Dead, Delivered, Skipped};
+        match row.state {
+            Delivered | Skipped | Cancelled => return Decision::Finished,
+            // Before the letter is looked after: its twin may be forwarding it at this moment.
+            _ if presence == Presence::Twin => return Decision::AfterTwin,
+            _ if copy.generation < row.generation => return Decision::SeeToLetter,
+            Dead if copy.generation == row.generation => return Decision::SeeToLetter,
+            _ if copy.generation > row.generation => return Decision::RecordBehind,
+            _ => {}
+        }
+    }
+    if presence == Presence::Twin {
+        return Decision::AfterTwin;
+    }
+    let due_ms = row.and_then(|row| row.next_due_ms).unwrap_or(now_ms);
+    if due_ms - now_ms > LANE_WAIT_MS {
+        return Decision::NotDue(remainder(due_ms, now_ms));
+    }
+    let (attempts, parks) = row.map_or((0, 0), |row| (row.attempts, row.parks));
+    match copy.reading {
+        Reading::Malformed => Decision::Die(DeadReason::Malformed),
+        Reading::NewerFormat => park(ParkReason::NewerFormat, parks),
+        Reading::Known if crashes_workers(copy, attempts, parks, rules) => {
+            Decision::Die(DeadReason::CrashesWorkers)
+        }
+        Reading::Known => Decision::Ring {
+            number: attempts + 1,
+            not_before_ms: due_ms,
+        },
+    }
+}
+
+/// Parks, unless its parks have used up their time.
+pub(crate) fn park(reason: ParkReason, parks: u32) -> Decision {
+    match parking::step(parks) {
+        Some(_) => Decision::Park(reason),
+        None => Decision::Die(DeadReason::ParkedTooLong),
+    }
+}
+
+/// How long until `due_ms`, as far as the broker can wait at once.
+pub(crate) fn remainder(due_ms: i64, now_ms: i64) -> Duration {
+    let ms = u64::try_from(due_ms - now_ms).unwrap_or(0);
+    Duration::from_millis(ms).min(LONGEST_DEFERRAL)
+}
+
+/// The one use that is made of the broker's own counter.
+fn crashes_workers(copy: &Copy, attempts: u32, parks: u32, rules: Rules) -> bool {
+    let accounted_for = attempts.saturating_add(parks);
+    let unexplained = copy.delivery_attempt.saturating_sub(accounted_for);
+    rules.crashes_workers_after > 0 && unexplained >= rules.crashes_workers_after
+}
+
+#[cfg(test)]
+mod tests;

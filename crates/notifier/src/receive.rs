@@ -1,0 +1,124 @@
+//! Where messages come in: one loop for each subscription.
+//!
+//! The consumer hands over batches, each message under a permit and a lease. The batch's records
+//! are read in one statement, each copy is decided about, and a task of its own carries it on.
+//! While the record can't be read nothing is carried: the batch waits, its permits with it, and
+//! receiving stops by itself.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use notification::Group;
+use rocketmq::{Consumer, Delivery};
+use tokio_util::task::TaskTracker;
+
+use crate::backoff::Backoff;
+use crate::carry::{Carrier, Parcel};
+use crate::copy::{Copy, Key};
+use crate::decide::{self, Presence, Standing};
+use crate::in_hand::{Hold, InHand};
+
+/// One subscription's loop.
+pub(crate) struct Receiver {
+    pub group: Group,
+    pub consumer: Consumer,
+    pub carrier: Arc<Carrier>,
+    /// Shared by all subscriptions of the process.
+    pub in_hand: InHand,
+    /// Owns the tasks that carry copies.
+    pub tasks: TaskTracker,
+}
+
+/// A delivery that has been read.
+struct Read {
+    copy: Arc<Copy>,
+    hold: Option<Hold>,
+    delivery: Delivery,
+}
+
+impl Receiver {
+    /// Receives until the soft phase of the shutdown begins, the last poll has ended and what it
+    /// brought is settled.
+    pub(crate) async fn run(self) {
+        self.carrier.ladders.known().await;
+        let soft = self.carrier.shutdown.soft();
+        let mut stopped = false;
+        loop {
+            let batch = tokio::select! {
+                () = soft.cancelled(), if !stopped => {
+                    self.consumer.stop();
+                    stopped = true;
+                    continue;
+                }
+                batch = self.consumer.next() => batch,
+            };
+            match batch {
+                Some(deliveries) => self.take(deliveries).await,
+                None => break,
+            }
+        }
+        self.consumer.drained().await;
+        self.consumer.close().await;
+    }
+
+    /// Reads a batch's records and sends each copy on its way.
+    async fn take(&self, deliveries: Vec<Delivery>) {
+        // Keys are taken before the record is read: see `in_hand`.
+        let batch: Vec<Read> = deliveries.into_iter().map(|d| self.read(d)).collect();
+        let keys: Vec<Key> = batch.iter().map(|read| read.copy.key.clone()).collect();
+        let Some(standings) = self.standings(&keys).await else {
+            return;
+        };
+        let read_at = Instant::now();
+        let now_ms = self.carrier.clock.now_ms();
+        for Read {
+            copy,
+            hold,
+            delivery,
+        } in batch
+        {
+            let standing = standings.get(&copy.key).copied();
+            let presence = match hold {
+                Some(_) => Presence::Alone,
+                None => Presence::Twin,
+            };
+            let rules = self.carrier.rules;
+            let decision = decide::decide(&copy, standing.as_ref(), presence, rules, now_ms);
+            let parcel = Parcel {
+                copy,
+                standing,
+                read_at,
+                delivery,
+                hold,
+            };
+            let carrier = self.carrier.clone();
+            self.tasks.spawn(async move {
+                let carried = carrier.carry(parcel, decision);
+                // Cut off in the hard phase, the delivery is dropped and comes back.
+                let _cut_off = carrier.shutdown.unless_forced(carried).await.is_none();
+            });
+        }
+    }
+
+    fn read(&self, delivery: Delivery) -> Read {
+        let copy = Arc::new(Copy::read(&self.group, delivery.message()));
+        Read {
+            hold: self.in_hand.take(&copy.key),
+            copy,
+            delivery,
+        }
+    }
+
+    /// The batch's rows, however long the store takes to answer; `None` once the process stops.
+    async fn standings(&self, keys: &[Key]) -> Option<HashMap<Key, Standing>> {
+        let mut backoff = Backoff::new();
+        loop {
+            if let Ok(standings) = self.carrier.record.read(keys).await {
+                return Some(standings);
+            }
+            let soft = self.carrier.shutdown.soft();
+            soft.run_until_cancelled(backoff.wait()).await?;
+        }
+    }
+}

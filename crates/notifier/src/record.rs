@@ -1,0 +1,152 @@
+//! The record: where each notification stands, every attempt, every dead letter, and the outcome
+//! feed that initiators read.
+//!
+//! Reading is one statement for a batch ([`Record::read`]). Writing goes through one task
+//! ([`flush::Flusher`]) that gathers what is waiting, up to 256 results, into one transaction:
+//! while one flush is being synced to disk, the next gathers by itself. [`Record::write`] returns
+//! when its entry is durable, and only then may the broker be told anything.
+//!
+//! When the database is away the flusher tries again for as long as it takes. Entries wait in a
+//! queue that has a place for every permit, so it never overflows, and a message whose result
+//! waits holds its permit, so receiving stops by itself.
+
+pub(crate) mod columns;
+pub(crate) mod entry;
+mod epoch;
+mod flush;
+pub(crate) mod ids;
+mod insert;
+mod letters;
+mod moves;
+mod read;
+mod rows;
+mod write;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use database::{Database, DatabaseError, Migrations};
+use service::clock::Clock;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::copy::Key;
+use crate::decide::Standing;
+use crate::record::entry::{Entry, Moved};
+use crate::store_health::{Access, StoreHealth};
+
+pub(crate) use flush::Flusher;
+
+/// The tables, in `sql/notifier`.
+const MIGRATIONS: Migrations = Migrations {
+    name: "notifier",
+    files: &[(
+        1,
+        "record",
+        include_str!("../../../sql/notifier/0001_record.sql"),
+    )],
+};
+
+/// The process is ending: what was not written will be delivered again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the record is closed")]
+pub(crate) struct Closed;
+
+/// A handle on the record; clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    database: Database,
+    tasks: mpsc::Sender<flush::Task>,
+    health: StoreHealth,
+    epoch: String,
+}
+
+/// What the record needs to know of its process.
+#[derive(Debug, Clone)]
+pub(crate) struct RecordOptions {
+    /// A place for each message that can be held at a time.
+    pub places: usize,
+    /// A transaction that takes longer is given up and redone.
+    pub write_deadline: Duration,
+    /// Signs the attempts.
+    pub worker: String,
+}
+
+impl Record {
+    /// Brings the tables up to date and makes the task that writes; the caller runs it.
+    pub(crate) async fn open(
+        database: Database,
+        options: RecordOptions,
+        clock: Clock,
+    ) -> Result<(Self, Flusher), DatabaseError> {
+        database.migrate(&MIGRATIONS).await?;
+        let epoch = epoch::read_or_create(&database, clock.now_ms()).await?;
+        let (tasks, inbox) = mpsc::channel(options.places.max(1));
+        let health = StoreHealth::default();
+        let record = Self {
+            database: database.clone(),
+            tasks,
+            health: health.clone(),
+            epoch,
+        };
+        let flusher = Flusher::new(database, inbox, health, options, clock);
+        Ok((record, flusher))
+    }
+
+    /// The rows of these keys; a key without a row is absent.
+    pub(crate) async fn read(&self, keys: &[Key]) -> Result<HashMap<Key, Standing>, DatabaseError> {
+        let read = async {
+            let mut db = self.database.read().await?;
+            read::standings(&mut db, keys).await
+        };
+        self.health.note(Access::Read, read.await)
+    }
+
+    /// Writes a result down. Returns when it is durable, however long that takes.
+    pub(crate) async fn write(&self, entry: Entry) -> Result<Moved, Closed> {
+        let (done, durable) = oneshot::channel();
+        let task = flush::Task::Write { entry, done };
+        self.tasks.send(task).await.map_err(|_| Closed)?;
+        durable.await.map_err(|_| Closed)
+    }
+
+    /// Notes that a letter is in the broker's dead-letter topic.
+    pub(crate) async fn forwarded(&self, key: Key, generation: u32) -> Result<(), Closed> {
+        let (done, durable) = oneshot::channel();
+        let task = flush::Task::Forwarded {
+            key,
+            generation,
+            done,
+        };
+        self.tasks.send(task).await.map_err(|_| Closed)?;
+        durable.await.map_err(|_| Closed)
+    }
+
+    /// Whether a letter still has to be moved to the dead-letter topic; also if it is unknown, for
+    /// then the topic is all that can hold it.
+    pub(crate) async fn awaits_forwarding(
+        &self,
+        key: &Key,
+        generation: u32,
+    ) -> Result<bool, DatabaseError> {
+        let read = async {
+            let mut db = self.database.read().await?;
+            letters::awaits_forwarding(&mut db, key, generation).await
+        };
+        self.health.note(Access::Read, read.await)
+    }
+
+    /// For the API's own statements.
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The life of this database that the feed belongs to.
+    pub(crate) fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
+    /// Whether the database answers.
+    pub(crate) fn health(&self) -> &StoreHealth {
+        &self.health
+    }
+}

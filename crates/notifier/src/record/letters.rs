@@ -1,0 +1,138 @@
+//! Dead letters inside a flush: written by N4, closed by a late delivery, marked as forwarded.
+
+use database::DatabaseError;
+use notification::DeadReason;
+use sqlx::AnyConnection;
+
+use super::entry::Entry;
+use crate::copy::Key;
+
+const INSERT: &str = "INSERT INTO dead_letter (group_name, tx_no, source, generation, tail, \
+     endpoint_id, state, class, reason, attempts, last_status, last_error, died_ms, \
+     forwarded_ms, topic, event_type, business_key, content_type, notify_url, traceparent, \
+     initiator_id, body, closed_ms, closed_by, closed_reason) \
+     VALUES (?, ?, ?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, \
+     NULL, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)";
+
+const CLOSE: &str = "UPDATE dead_letter SET state = 'closed', closed_ms = ?, \
+     closed_by = 'notifier', closed_reason = 'delivered after all' \
+     WHERE group_name = ? AND tx_no = ? AND source = ? AND state IN ('open', 'resent')";
+
+const FORGET_SEND_REQUEST: &str = "DELETE FROM send_request \
+     WHERE group_name = ? AND tx_no = ? AND source = ? AND generation = ?";
+
+const FORWARDED: &str = "UPDATE dead_letter SET forwarded_ms = ? \
+     WHERE group_name = ? AND tx_no = ? AND source = ? AND generation = ? \
+     AND forwarded_ms IS NULL";
+
+const AWAITS: &str = "SELECT forwarded_ms FROM dead_letter \
+     WHERE group_name = ? AND tx_no = ? AND source = ? AND generation = ?";
+
+/// N4's letter. It keeps the whole message, because the broker's topic may lose it to retention.
+pub(super) async fn insert(
+    db: &mut AnyConnection,
+    entry: &Entry,
+    reason: DeadReason,
+    now_ms: i64,
+) -> Result<(), DatabaseError> {
+    let copy = &entry.copy;
+    let content = &copy.content;
+    sqlx::query(INSERT)
+        .bind(copy.key.group.as_str())
+        .bind(copy.key.tx_no.to_string())
+        .bind(copy.key.source.as_str())
+        .bind(i64::from(copy.generation))
+        .bind(copy.key.tx_no.reversed())
+        .bind(entry.endpoint.as_str())
+        .bind(reason.class().as_str())
+        .bind(reason.as_str())
+        .bind(i64::from(entry.attempts_after()))
+        .bind(entry.last_status().map(i64::from))
+        .bind(entry.last_error())
+        .bind(now_ms)
+        .bind(content.topic.as_str())
+        .bind(content.event_type.as_str())
+        .bind(content.business_key.as_str())
+        .bind(content.content_type.as_str())
+        .bind(content.notify_url.as_deref())
+        .bind(content.traceparent.as_deref())
+        .bind(content.initiator_id.as_str())
+        .bind(&content.body[..])
+        .execute(&mut *db)
+        .await?;
+    Ok(())
+}
+
+/// N3: what is delivered after all needs nobody's attention any more.
+pub(super) async fn close(
+    db: &mut AnyConnection,
+    delivered: &[&Entry],
+    now_ms: i64,
+) -> Result<(), DatabaseError> {
+    for Key {
+        group,
+        tx_no,
+        source,
+    } in delivered.iter().map(|entry| &entry.copy.key)
+    {
+        sqlx::query(CLOSE)
+            .bind(now_ms)
+            .bind(group.as_str())
+            .bind(tx_no.to_string())
+            .bind(source.as_str())
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
+}
+
+/// N2 to N5: a record of the new generation exists, so its send request has done its work.
+pub(super) async fn forget_send_requests(
+    db: &mut AnyConnection,
+    resent: &[&Entry],
+) -> Result<(), DatabaseError> {
+    for copy in resent.iter().map(|entry| &entry.copy) {
+        sqlx::query(FORGET_SEND_REQUEST)
+            .bind(copy.key.group.as_str())
+            .bind(copy.key.tx_no.to_string())
+            .bind(copy.key.source.as_str())
+            .bind(i64::from(copy.generation))
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
+}
+
+/// After the broker took the message into its dead-letter topic.
+pub(super) async fn forwarded(
+    db: &mut AnyConnection,
+    key: &Key,
+    generation: u32,
+    now_ms: i64,
+) -> Result<(), DatabaseError> {
+    sqlx::query(FORWARDED)
+        .bind(now_ms)
+        .bind(key.group.as_str())
+        .bind(key.tx_no.to_string())
+        .bind(key.source.as_str())
+        .bind(i64::from(generation))
+        .execute(&mut *db)
+        .await?;
+    Ok(())
+}
+
+/// Whether this generation's letter has yet to reach the dead-letter topic.
+pub(super) async fn awaits_forwarding(
+    db: &mut AnyConnection,
+    key: &Key,
+    generation: u32,
+) -> Result<bool, DatabaseError> {
+    let forwarded: Option<(Option<i64>,)> = sqlx::query_as(AWAITS)
+        .bind(key.group.as_str())
+        .bind(key.tx_no.to_string())
+        .bind(key.source.as_str())
+        .bind(i64::from(generation))
+        .fetch_optional(&mut *db)
+        .await?;
+    Ok(!matches!(forwarded, Some((Some(_),))))
+}

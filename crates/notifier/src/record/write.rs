@@ -1,0 +1,89 @@
+//! One flush: everything that up to 256 results change, in one transaction, by the rules N1 to N5.
+//!
+//! The first sight of a notification is inserted in the state that its first result gives it
+//! (N1 and the rule after it in one statement): if another process was quicker the INSERT is a
+//! duplicate, everything is rolled back, the rows are read again and the flush is redone. What has
+//! a row already moves by a conditional update ([`super::moves`]), so that a late failure never
+//! overwrites a delivery. The attempt's row is written either way.
+
+use database::DatabaseError;
+use notification::{NotificationState, OutcomeKind};
+use sqlx::AnyConnection;
+
+use super::entry::{Entry, Event, Moved, Row};
+use super::{ids, letters, moves, rows};
+
+/// Writes a batch, in which each notification occurs once. The caller commits.
+pub(super) async fn write(
+    db: &mut AnyConnection,
+    batch: &[&Entry],
+    worker: &str,
+    now_ms: i64,
+) -> Result<Vec<Moved>, DatabaseError> {
+    let (new, known): (Vec<&Entry>, Vec<&Entry>) =
+        batch.iter().partition(|entry| entry.row == Row::Absent);
+    rows::insert_notifications(db, &new, now_ms).await?;
+    let mut moved = Vec::with_capacity(batch.len());
+    for entry in batch {
+        moved.push(match entry.row {
+            Row::Absent => Moved::Yes,
+            Row::Present => moves::apply(db, entry, now_ms).await?,
+        });
+    }
+    for (entry, moved) in batch.iter().zip(&moved) {
+        if *moved == Moved::Yes
+            && let Some(reason) = entry.death()
+        {
+            letters::insert(db, entry, reason, now_ms).await?;
+        }
+    }
+    let delivered: Vec<&Entry> = known.iter().copied().filter(|e| e.delivered()).collect();
+    letters::close(db, &delivered, now_ms).await?;
+    let resent: Vec<&Entry> = batch
+        .iter()
+        .copied()
+        .filter(|e| e.copy.generation > 0)
+        .collect();
+    letters::forget_send_requests(db, &resent).await?;
+    rows::insert_attempts(db, batch, worker).await?;
+    let outcomes = outcomes(batch, &moved, now_ms);
+    rows::insert_outcomes(db, &outcomes, now_ms).await?;
+    Ok(moved)
+}
+
+/// The feed's lines for a batch: `accepted` where a row came into being, and what moved it.
+fn outcomes<'a>(batch: &[&'a Entry], moved: &[Moved], now_ms: i64) -> Vec<rows::Outcome<'a>> {
+    let mut outcomes = Vec::with_capacity(batch.len() * 2);
+    let mut ids = ids::Series::at(now_ms);
+    for (entry, moved) in batch.iter().copied().zip(moved) {
+        let mut say = |kind| {
+            outcomes.push(rows::Outcome {
+                id: ids.next(),
+                entry,
+                kind,
+            })
+        };
+        if entry.row == Row::Absent {
+            say(OutcomeKind::Accepted);
+        }
+        if *moved == Moved::Yes {
+            match state_after(entry) {
+                NotificationState::Delivered => say(OutcomeKind::Delivered),
+                NotificationState::Dead => say(OutcomeKind::Dead),
+                _ => {}
+            }
+        }
+    }
+    outcomes
+}
+
+/// The state that a result gives its row.
+pub(super) fn state_after(entry: &Entry) -> NotificationState {
+    match &entry.event {
+        _ if entry.delivered() => NotificationState::Delivered,
+        _ if entry.death().is_some() => NotificationState::Dead,
+        Event::Attempted { .. } | Event::Parked { .. } | Event::Died(_) => {
+            NotificationState::Waiting
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! One attempt: a signed POST, and whatever came of it.
+//!
+//! One deadline covers everything from the name to the last byte of the answer. The answer is read
+//! up to 64 KiB and no further, so that a receiver that floods costs no memory. Redirects are not
+//! followed and no proxy is taken from the environment; both are the client's settings. A failure
+//! is a value here, never an `Err`: what it means is the verdict's business.
+
+mod failure;
+mod retry_after;
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use notification::{AttemptError, Reply, headers, sign};
+use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
+use reqwest::{Client, Response};
+use service::clock::Clock;
+
+use crate::copy::Copy;
+use crate::endpoint::Endpoint;
+
+/// The most of an answer that is read.
+const LARGEST_REPLY: usize = 64 * 1024;
+
+/// The most of an answer that is kept.
+const EXCERPT: usize = 1024;
+
+/// What an attempt brought.
+#[derive(Debug)]
+pub(crate) struct Rung {
+    pub started_ms: i64,
+    pub finished_ms: i64,
+    /// The status, if an answer began.
+    pub status: Option<u16>,
+    /// The whole answer, or why there is none.
+    pub result: Result<Reply, AttemptError>,
+    /// The failure in words.
+    pub detail: Option<String>,
+    /// How far the receiver's clock, by its `Date`, is ahead of ours; whole seconds at best.
+    pub skew: Option<i64>,
+}
+
+impl Rung {
+    /// The beginning of the answer's body, detached from the rest.
+    pub(crate) fn excerpt(&self) -> Bytes {
+        match &self.result {
+            Ok(reply) => Bytes::copy_from_slice(&reply.body[..reply.body.len().min(EXCERPT)]),
+            Err(_) => Bytes::new(),
+        }
+    }
+}
+
+/// Sends POSTs.
+#[derive(Debug, Clone)]
+pub(crate) struct Ringer {
+    client: Client,
+    clock: Clock,
+}
+
+/// What is known of an answer when its deadline passes or it breaks off.
+#[derive(Debug, Default)]
+struct Seen {
+    status: Option<u16>,
+    skew: Option<i64>,
+}
+
+/// Why there is no answer.
+struct Failed {
+    error: AttemptError,
+    detail: String,
+}
+
+impl Ringer {
+    pub(crate) fn new(client: Client, clock: Clock) -> Self {
+        Self { client, clock }
+    }
+
+    /// Makes one attempt, signed now with the endpoint's secrets.
+    pub(crate) async fn ring(&self, endpoint: &Endpoint, copy: &Copy) -> Rung {
+        let started_ms = self.clock.now_ms();
+        let mut seen = Seen::default();
+        let attempt = self.attempt(endpoint, copy, started_ms, &mut seen);
+        let result = match tokio::time::timeout(endpoint.timeout, attempt).await {
+            Ok(result) => result,
+            Err(_) => Err(Failed {
+                error: AttemptError::Timeout,
+                detail: format!("no whole answer within {}", span(endpoint.timeout)),
+            }),
+        };
+        let (result, detail) = match result {
+            Ok(reply) => (Ok(reply), None),
+            Err(Failed { error, detail }) => (Err(error), Some(detail)),
+        };
+        Rung {
+            started_ms,
+            finished_ms: self.clock.now_ms(),
+            status: seen.status,
+            result,
+            detail,
+            skew: seen.skew,
+        }
+    }
+
+    async fn attempt(
+        &self,
+        endpoint: &Endpoint,
+        copy: &Copy,
+        now_ms: i64,
+        seen: &mut Seen,
+    ) -> Result<Reply, Failed> {
+        let id = copy.key.tx_no.to_string();
+        let timestamp_s = now_ms.div_euclid(1000);
+        let body = copy.content.body.clone();
+        let signature = sign(&endpoint.secrets, &id, timestamp_s, &body);
+        let response = self
+            .client
+            .post(endpoint.url.clone())
+            .header(CONTENT_TYPE, &copy.content.content_type)
+            .header(headers::WEBHOOK_ID, id)
+            .header(headers::WEBHOOK_TIMESTAMP, timestamp_s)
+            .header(headers::WEBHOOK_SIGNATURE, signature)
+            .header(headers::RINGBACK_SOURCE, copy.key.source.as_str())
+            .header(headers::RINGBACK_EVENT_TYPE, &copy.content.event_type)
+            .header(headers::RINGBACK_GENERATION, copy.generation)
+            .body(body)
+            .send()
+            .await
+            .map_err(|error| Failed::from(&error))?;
+        let now_ms = self.clock.now_ms();
+        let header = |name| {
+            response
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
+        seen.status = Some(response.status().as_u16());
+        seen.skew = header(DATE)
+            .and_then(retry_after::http_date_ms)
+            .map(|theirs_ms| (theirs_ms - now_ms) / 1000);
+        let retry_after = header(RETRY_AFTER).and_then(|value| retry_after::parse(value, now_ms));
+        Ok(Reply {
+            status: response.status().as_u16(),
+            retry_after,
+            body: read(response).await?,
+        })
+    }
+}
+
+/// Reads a body, up to the largest that is read.
+async fn read(mut response: Response) -> Result<Bytes, Failed> {
+    let too_large = || Failed {
+        error: AttemptError::TooLarge,
+        detail: format!("the answer is larger than {LARGEST_REPLY} bytes"),
+    };
+    let announced = response.content_length().unwrap_or(0);
+    if announced > LARGEST_REPLY as u64 {
+        return Err(too_large());
+    }
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| Failed::from(&error))?
+    {
+        if body.len() + chunk.len() > LARGEST_REPLY {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+impl From<&reqwest::Error> for Failed {
+    fn from(error: &reqwest::Error) -> Self {
+        Self {
+            error: failure::classify(error),
+            detail: failure::detail(error),
+        }
+    }
+}
+
+fn span(span: Duration) -> String {
+    humantime::format_duration(span).to_string()
+}

@@ -1,0 +1,69 @@
+//! What the broker is told, once the record is durable.
+//!
+//! A delivery owns its lease: each function here consumes it. When the lease is lost nothing is
+//! said, because the message comes back by itself and the record then says what to do. A failed
+//! settlement is therefore never an error, only a copy more.
+
+use std::time::Duration;
+
+use rocketmq::{Deferral, Delivery, SettleError};
+
+use crate::alarm;
+use crate::copy::Key;
+use crate::decide::LONGEST_DEFERRAL;
+use crate::record::Record;
+
+/// Less lease than this is renewed before a message is forwarded: a forward that outlives its
+/// lease leaves the message in both places.
+const LEASE_TO_FORWARD: Duration = Duration::from_secs(5);
+
+/// Done with it.
+pub(crate) async fn acknowledge(delivery: Delivery, key: &Key) {
+    log("ack", key, delivery.ack().await);
+}
+
+/// An attempt was refused: back at the next rung. The broker's counter shows it.
+pub(crate) async fn next_rung(delivery: Delivery, key: &Key, delay: Duration) {
+    let delay = delay.min(LONGEST_DEFERRAL);
+    log(
+        "next_rung",
+        key,
+        delivery.defer(delay, Deferral::CountsAttempt).await,
+    );
+}
+
+/// Back after this long without an attempt having been made.
+pub(crate) async fn rest(delivery: Delivery, key: &Key, delay: Duration) {
+    let delay = delay.min(LONGEST_DEFERRAL);
+    log(
+        "rest",
+        key,
+        delivery.defer(delay, Deferral::Suspended).await,
+    );
+}
+
+/// Moves a dead message to the dead-letter topic and notes that in its letter.
+pub(crate) async fn forward(mut delivery: Delivery, key: &Key, generation: u32, record: &Record) {
+    if delivery.lease_left() < LEASE_TO_FORWARD && delivery.renew().await.is_err() {
+        return;
+    }
+    match delivery.dead_letter().await {
+        Ok(()) => {
+            if record.forwarded(key.clone(), generation).await.is_err() {
+                tracing::debug!(event = "closed_before_forwarded_was_noted", %key, generation);
+            }
+        }
+        Err(SettleError::LeaseLost) => tracing::debug!(event = "lease_lost", %key),
+        Err(SettleError::Failed(error)) => alarm::forward_failed(key, generation, &error),
+    }
+}
+
+fn log(what: &str, key: &Key, result: Result<(), SettleError>) {
+    match result {
+        Ok(()) => {}
+        Err(SettleError::LeaseLost) => tracing::debug!(event = "lease_lost", what, %key),
+        Err(SettleError::Failed(error)) => {
+            tracing::info!(event = "settlement_failed", what, %key, %error);
+        }
+    }
+}

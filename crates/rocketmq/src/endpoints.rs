@@ -1,1 +1,272 @@
-//! stub
+//! The cluster's endpoints: one connection each, and a memory of which are dead.
+//!
+//! A dead endpoint is asked last, not never: callers try the living ones first and come to a dead
+//! one only when none is left, or when its pause is over. The pause doubles with each failure, so
+//! that a machine that is gone costs one slow call now and then and not one in two.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rocketmq_wire::v2::messaging_service_client::MessagingServiceClient;
+use rocketmq_wire::{limits, v2};
+use tokio::time::Instant;
+use tonic::transport::{Channel, Endpoint};
+
+/// First pause after a failure.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// Longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// A connection that is silent for this long is asked whether it still lives. The heartbeat keeps
+/// one in use busier than that, so a server that counts pings counts none.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Room for 32 large bodies in flight without a stall.
+const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
+const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
+/// A batch of 32 bodies of the largest size, and their headers.
+const MAX_REPLY: usize = limits::MAX_BODY * 2;
+
+/// `host:port` of an endpoint; cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Address(Arc<str>);
+
+impl Address {
+    /// Reads `host:port`; an IPv6 host stands in brackets.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let invalid = || format!("{text:?} is not host:port");
+        let (host, port) = text.rsplit_once(':').ok_or_else(invalid)?;
+        let bracketed = host.starts_with('[') && host.ends_with(']');
+        if host.is_empty() || port.parse::<u16>().is_err() || (host.contains(':') && !bracketed) {
+            return Err(invalid());
+        }
+        Endpoint::from_shared(format!("http://{text}")).map_err(|_| invalid())?;
+        Ok(Self(text.into()))
+    }
+
+    /// The addresses of an endpoint message; what cannot be one is left out.
+    pub(crate) fn from_wire(endpoints: &v2::Endpoints) -> Vec<Self> {
+        let texts = endpoints.addresses.iter().map(|address| {
+            if address.host.contains(':') && !address.host.starts_with('[') {
+                format!("[{}]:{}", address.host, address.port)
+            } else {
+                format!("{}:{}", address.host, address.port)
+            }
+        });
+        texts.filter_map(|text| Self::parse(&text).ok()).collect()
+    }
+
+    /// Addresses as an endpoint message.
+    pub(crate) fn to_wire(addresses: &[Self]) -> v2::Endpoints {
+        let parts = addresses
+            .iter()
+            .filter_map(|address| address.0.rsplit_once(':'));
+        let addresses: Vec<_> = parts
+            .map(|(host, port)| v2::Address {
+                host: host.trim_matches(['[', ']']).to_owned(),
+                port: port.parse().unwrap_or_default(),
+            })
+            .collect();
+        let host = addresses
+            .first()
+            .map_or("", |address| address.host.as_str());
+        let scheme = match host.parse::<std::net::IpAddr>() {
+            Ok(std::net::IpAddr::V4(_)) => v2::AddressScheme::IPv4,
+            Ok(std::net::IpAddr::V6(_)) => v2::AddressScheme::IPv6,
+            Err(_) => v2::AddressScheme::DomainName,
+        };
+        v2::Endpoints {
+            scheme: scheme.into(),
+            addresses,
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Since when an endpoint is not answering, and until when it is asked last.
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    length: Duration,
+    until: Instant,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    channel: Option<Channel>,
+    pause: Option<Pause>,
+}
+
+/// All endpoints that a client has met.
+#[derive(Debug)]
+pub(crate) struct Endpoints {
+    connect_timeout: Duration,
+    known: Mutex<HashMap<Address, Known>>,
+}
+
+impl Endpoints {
+    pub(crate) fn new(connect_timeout: Duration) -> Self {
+        Self {
+            connect_timeout,
+            known: Mutex::default(),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<Address, Known>> {
+        // The map is whole after every statement, so a panic elsewhere does not spoil it.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A service on the endpoint's connection, which is made at its first use and again when lost.
+    pub(crate) fn service(&self, address: &Address) -> MessagingServiceClient<Channel> {
+        let mut known = self.known();
+        let entry = known.entry(address.clone()).or_default();
+        let channel = entry
+            .channel
+            .get_or_insert_with(|| connect(address, self.connect_timeout));
+        MessagingServiceClient::new(channel.clone()).max_decoding_message_size(MAX_REPLY)
+    }
+
+    /// Remembers that the endpoint answered.
+    pub(crate) fn answered(&self, address: &Address) {
+        if let Some(entry) = self.known().get_mut(address) {
+            entry.pause = None;
+        }
+    }
+
+    /// Remembers that the endpoint did not answer.
+    pub(crate) fn failed(&self, address: &Address) {
+        let now = Instant::now();
+        let mut known = self.known();
+        let entry = known.entry(address.clone()).or_default();
+        entry.pause = Some(longer(entry.pause, now));
+    }
+
+    /// `addresses` with those that are believed to live first, in the order given; then the others,
+    /// those first whose pause ends first.
+    pub(crate) fn in_order(&self, addresses: &[Address]) -> Vec<Address> {
+        let now = Instant::now();
+        let known = self.known();
+        let pause = |address: &Address| {
+            let until = known.get(address)?.pause?.until;
+            (until > now).then_some(until)
+        };
+        let mut ordered = addresses.to_vec();
+        // Stable: None (no pause) sorts before every pause.
+        ordered.sort_by_key(pause);
+        ordered
+    }
+}
+
+/// The pause after one more failure. Failures of calls that ran side by side count once.
+fn longer(before: Option<Pause>, now: Instant) -> Pause {
+    match before {
+        Some(pause) if pause.until > now => pause,
+        Some(pause) => {
+            let length = (pause.length * 2).min(LONGEST_PAUSE);
+            Pause {
+                length,
+                until: now + length,
+            }
+        }
+        None => Pause {
+            length: FIRST_PAUSE,
+            until: now + FIRST_PAUSE,
+        },
+    }
+}
+
+fn connect(address: &Address, connect_timeout: Duration) -> Channel {
+    Endpoint::from_shared(format!("http://{address}"))
+        .expect("Address::parse tried the same text")
+        .connect_timeout(connect_timeout)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .connect_lazy()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(texts: &[&str]) -> Vec<Address> {
+        texts
+            .iter()
+            .map(|text| Address::parse(text).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn an_address_is_host_and_port_and_nothing_else() {
+        for good in ["127.0.0.1:8081", "broker:1", "[::1]:8081"] {
+            assert!(Address::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "broker",
+            "broker:",
+            ":8081",
+            "broker:99999",
+            "::1:8081",
+            "http://broker:8081",
+            "a b:1",
+        ] {
+            assert!(Address::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_survives_the_wire_also_as_ipv6() {
+        for all in [
+            addresses(&["127.0.0.1:8081", "127.0.0.2:1"]),
+            addresses(&["[::1]:8081"]),
+            addresses(&["b:7"]),
+        ] {
+            assert_eq!(Address::from_wire(&Address::to_wire(&all)), all);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dead_endpoint_is_asked_last_and_first_again_when_its_pause_is_over() {
+        let endpoints = Endpoints::new(Duration::from_secs(1));
+        let all = addresses(&["a:1", "b:1", "c:1"]);
+        endpoints.failed(&all[0]);
+        assert_eq!(endpoints.in_order(&all), addresses(&["b:1", "c:1", "a:1"]));
+        tokio::time::advance(FIRST_PAUSE).await;
+        assert_eq!(endpoints.in_order(&all), all);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_double_up_to_a_limit_and_an_answer_ends_them() {
+        let endpoints = Endpoints::new(Duration::from_secs(1));
+        let all = addresses(&["a:1", "b:1"]);
+        for _ in 0..10 {
+            endpoints.failed(&all[0]);
+            tokio::time::advance(LONGEST_PAUSE).await;
+        }
+        endpoints.failed(&all[0]);
+        tokio::time::advance(LONGEST_PAUSE - Duration::from_millis(1)).await;
+        assert_eq!(endpoints.in_order(&all)[0], all[1]);
+        endpoints.answered(&all[0]);
+        assert_eq!(endpoints.in_order(&all)[0], all[0]);
+    }
+}

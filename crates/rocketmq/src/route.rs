@@ -1,19 +1,224 @@
-//! stub
+//! Where a topic's messages are, and for how long that is believed.
+//!
+//! A route is asked of any endpoint and kept for [`FRESH`]. When nobody answers, an old one is
+//! better than none; when a call by it fails, it is forgotten and asked anew.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rocketmq_wire::{resource, v2};
+use tokio::time::Instant;
+
+use crate::call::{Caller, check};
+use crate::endpoints::Address;
+use crate::error::{Error, ErrorKind};
+
+/// How long a route is used without asking again.
+const FRESH: Duration = Duration::from_secs(30);
+/// Most routes that are kept; beyond that the cache starts anew.
+const MOST: usize = 1024;
+
 /// Where a topic's messages are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// The topic.
     pub topic: String,
-    /// The brokers that have queues of it.
+    /// The brokers that have queues of it, by name.
     pub brokers: Vec<BrokerRoute>,
 }
+
 /// One broker of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerRoute {
     /// The broker's name.
     pub name: String,
-    /// `host:port` of the endpoints that serve it.
-    pub endpoints: Vec<String>,
     /// How many queues of the topic it has.
     pub queues: usize,
+    /// The endpoints that serve it.
+    pub(crate) addresses: Vec<Address>,
+}
+
+impl BrokerRoute {
+    /// `host:port` of the endpoints that serve it.
+    pub fn endpoints(&self) -> impl Iterator<Item = &str> {
+        self.addresses.iter().map(Address::as_str)
+    }
+}
+
+impl Route {
+    fn from_wire(topic: &str, queues: Vec<v2::MessageQueue>) -> Self {
+        let mut brokers: Vec<BrokerRoute> = Vec::new();
+        for broker in queues.into_iter().filter_map(|queue| queue.broker) {
+            match brokers.iter_mut().find(|known| known.name == broker.name) {
+                Some(known) => known.queues += 1,
+                None => brokers.push(BrokerRoute {
+                    addresses: broker
+                        .endpoints
+                        .as_ref()
+                        .map(Address::from_wire)
+                        .unwrap_or_default(),
+                    name: broker.name,
+                    queues: 1,
+                }),
+            }
+        }
+        brokers.sort_by(|a, b| a.name.cmp(&b.name));
+        Self {
+            topic: topic.to_owned(),
+            brokers,
+        }
+    }
+
+    /// Every endpoint of the route, each once, beginning at broker number `start` so that senders
+    /// that count up spread over the brokers.
+    pub(crate) fn addresses(&self, start: usize) -> Vec<Address> {
+        let mut all = Vec::new();
+        let count = self.brokers.len();
+        for broker in self
+            .brokers
+            .iter()
+            .cycle()
+            .skip(start % count.max(1))
+            .take(count)
+        {
+            for address in &broker.addresses {
+                if !all.contains(address) {
+                    all.push(address.clone());
+                }
+            }
+        }
+        all
+    }
+}
+
+/// The routes that are known.
+#[derive(Debug, Default)]
+pub(crate) struct RouteCache {
+    routes: Mutex<HashMap<String, (Arc<Route>, Instant)>>,
+}
+
+impl RouteCache {
+    fn get(&self, topic: &str) -> Option<(Arc<Route>, Instant)> {
+        let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        routes.get(topic).cloned()
+    }
+
+    fn put(&self, topic: &str, route: &Arc<Route>) {
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        if routes.len() >= MOST && !routes.contains_key(topic) {
+            routes.clear();
+        }
+        routes.insert(topic.to_owned(), (Arc::clone(route), Instant::now()));
+    }
+
+    /// Makes the next look-up ask the servers; what is known stays for when they are silent.
+    pub(crate) fn doubt(&self, topic: &str) {
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, asked)) = routes.get_mut(topic)
+            && let Some(long_ago) = asked.checked_sub(FRESH)
+        {
+            *asked = long_ago;
+        }
+    }
+
+    fn forget(&self, topic: &str) {
+        self.routes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(topic);
+    }
+}
+
+impl Caller {
+    /// The route of `topic`: from the cache while fresh, else asked of the configured endpoints.
+    pub(crate) async fn route(&self, topic: &str) -> Result<Arc<Route>, Error> {
+        let known = self.shared.routes.get(topic);
+        if let Some((route, asked)) = &known
+            && asked.elapsed() < FRESH
+        {
+            return Ok(Arc::clone(route));
+        }
+        match self.ask_route(topic).await {
+            Ok(route) => Ok(route),
+            Err(error) => match (known, error.kind()) {
+                (_, ErrorKind::TopicNotFound { .. }) => {
+                    self.shared.routes.forget(topic);
+                    Err(error)
+                }
+                (Some((route, _)), _) => Ok(route),
+                (None, _) => Err(error),
+            },
+        }
+    }
+
+    async fn ask_route(&self, topic: &str) -> Result<Arc<Route>, Error> {
+        const OPERATION: &str = "query route";
+        let request = v2::QueryRouteRequest {
+            topic: Some(resource(topic)),
+            endpoints: Some(Address::to_wire(&self.shared.addresses)),
+        };
+        let mut failure = None;
+        for address in self.shared.endpoints.in_order(&self.shared.addresses) {
+            let reply = self
+                .call(
+                    OPERATION,
+                    &address,
+                    self.timeout(),
+                    request.clone(),
+                    |mut service, request| async move { service.query_route(request).await },
+                )
+                .await;
+            match reply {
+                Ok(reply) => {
+                    check(OPERATION, reply.status.as_ref())?;
+                    let route = Arc::new(Route::from_wire(topic, reply.message_queues));
+                    self.shared.routes.put(topic, &route);
+                    return Ok(route);
+                }
+                Err(error) if error.is_unreachable() => failure = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(failure.unwrap_or_else(|| Error::invalid(OPERATION, "endpoints", "none is configured")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(broker: &str, host: &str) -> v2::MessageQueue {
+        v2::MessageQueue {
+            broker: Some(v2::Broker {
+                name: broker.to_owned(),
+                id: 0,
+                endpoints: Some(Address::to_wire(&[Address::parse(host).unwrap()])),
+            }),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_route_lists_each_broker_once_with_its_queues() {
+        let route = Route::from_wire(
+            "t",
+            vec![queue("b", "2:1"), queue("a", "1:1"), queue("b", "2:1")],
+        );
+        let brokers: Vec<_> = route
+            .brokers
+            .iter()
+            .map(|b| (b.name.as_str(), b.queues))
+            .collect();
+        assert_eq!(brokers, [("a", 1), ("b", 2)]);
+    }
+
+    #[test]
+    fn senders_that_count_up_begin_at_each_broker_in_turn() {
+        let route = Route::from_wire("t", vec![queue("a", "one:1"), queue("b", "two:1")]);
+        assert_eq!(route.addresses(0)[0].as_str(), "one:1");
+        assert_eq!(route.addresses(1)[0].as_str(), "two:1");
+        assert_eq!(route.addresses(2)[0].as_str(), "one:1");
+        assert_eq!(route.addresses(1).len(), 2);
+    }
 }

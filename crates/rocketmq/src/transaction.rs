@@ -1,10 +1,23 @@
-//! stub
-use std::{collections::BTreeMap, sync::Arc};
+//! Half messages: sending them, and taking part in the check-backs that end what was left open.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use rocketmq_wire::{limits, v2};
 
-use crate::{Client, Error, Half, Message, TransactionConfig};
+use crate::call::Caller;
+use crate::checks::Checks;
+use crate::client::Client;
+use crate::clock;
+use crate::config::TransactionConfig;
+use crate::error::Error;
+use crate::half::Half;
+use crate::message::Message;
+use crate::producer::dispatch;
+use crate::session::{self, Role, Sessions, publishing};
 
 /// What became of a half message's transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,36 +51,112 @@ pub struct OrphanedHalf {
     pub checks: u32,
 }
 
-/// Answers check-backs.
+/// Answers check-backs. Whoever declares a topic is asked about all its half messages, also those
+/// that other processes sent.
 pub trait TransactionChecker: Send + Sync + 'static {
-    /// What became of the half message's transaction.
+    /// What became of the half message's transaction. A panic, and an answer that takes longer
+    /// than 30 s, answer nothing.
     fn check<'a>(&'a self, half: &'a OrphanedHalf) -> BoxFuture<'a, Resolution>;
 }
 
-/// Sends half messages.
+/// How often a half message is tried at each endpoint: once more for a connection that broke while
+/// it was idle.
+const ROUNDS: usize = 2;
+
+/// Sends half messages and answers check-backs. Clones are the same producer; its sessions end with
+/// the last clone.
 #[derive(Debug, Clone)]
-pub struct TransactionProducer {}
+pub struct TransactionProducer {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    caller: Caller,
+    recovery: Duration,
+    sessions: Sessions,
+    checks: Option<Arc<Checks>>,
+    _stop: tokio_util::sync::DropGuard,
+}
+
 impl TransactionProducer {
-    /// Starts; the brokers need not be up.
+    /// A producer of half messages. The brokers need not be up: sessions with them are kept in the
+    /// background, and check-backs come over those.
     ///
     /// # Errors
-    /// For a configuration that cannot be.
+    /// For a recovery time that is not whole seconds in 1..=3600, or no room for a check.
     pub async fn start(
-        _client: &Client,
-        _config: TransactionConfig,
-        _checker: Option<Arc<dyn TransactionChecker>>,
+        client: &Client,
+        config: TransactionConfig,
+        checker: Option<Arc<dyn TransactionChecker>>,
     ) -> Result<Self, Error> {
-        todo!()
+        const OPERATION: &str = "transaction producer";
+        let recovery = config.recovery;
+        let whole = recovery.subsec_nanos() == 0;
+        if !whole || recovery.is_zero() || recovery > limits::MAX_TRANSACTION_RECOVERY {
+            let reason = format!("{recovery:?}: whole seconds, 1 to 3600");
+            return Err(Error::invalid(OPERATION, "recovery", reason));
+        }
+        if config.checks_in_flight == 0 {
+            return Err(Error::invalid(
+                OPERATION,
+                "checks_in_flight",
+                "must be at least 1",
+            ));
+        }
+        let caller = Caller::new(client.shared());
+        let checks = checker.map(|checker| Arc::new(Checks::new(checker, config.checks_in_flight)));
+        let sessions = Sessions::new(Role {
+            settings: publishing(&caller, &config.topics),
+            caller: caller.clone(),
+            checks: checks.clone(),
+            policy: session::unwatched_policy(),
+        });
+        sessions.follow(config.topics);
+        let stop = sessions.stop_on_drop();
+        Ok(Self {
+            inner: Arc::new(Inner {
+                caller,
+                recovery,
+                sessions,
+                checks,
+                _stop: stop,
+            }),
+        })
     }
-    /// Sends a half message.
+
+    /// Sends a half message and waits until a broker has stored it.
     ///
     /// # Errors
-    /// See [`Error`].
-    pub async fn begin(&self, _message: Message) -> Result<Half, Error> {
-        todo!()
+    /// When no endpoint took it, or one refused it. After [`Timeout`](crate::ErrorKind::Timeout)
+    /// and [`Unreachable`](crate::ErrorKind::Unreachable) it may have been stored; it is then
+    /// checked back.
+    pub async fn begin(&self, message: Message) -> Result<Half, Error> {
+        const OPERATION: &str = "send half message";
+        message.check(OPERATION)?;
+        let topic = message.topic.clone();
+        let mut wire = message.into_wire(v2::MessageType::Transaction, clock::timestamp());
+        if let Some(system) = &mut wire.system_properties {
+            system.orphaned_transaction_recovery_duration =
+                Some(session::wire_span(self.inner.recovery));
+        }
+        let caller = &self.inner.caller;
+        let (sent, address) = dispatch(caller, OPERATION, &topic, wire, ROUNDS).await?;
+        self.inner.sessions.open(&address);
+        Ok(Half {
+            caller: caller.clone(),
+            address,
+            topic,
+            sent,
+        })
     }
-    /// Says goodbye to the servers.
+
+    /// Says goodbye to the servers, so that they ask others, and lets running checks end, for at
+    /// most one request's deadline.
     pub async fn close(&self) {
-        todo!()
+        self.inner.sessions.close().await;
+        if let Some(checks) = &self.inner.checks {
+            checks.finish(self.inner.caller.timeout()).await;
+        }
     }
 }

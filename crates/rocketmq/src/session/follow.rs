@@ -1,0 +1,74 @@
+//! Keeps sessions with every endpoint of some topics' routes, as the routes change.
+//!
+//! Only for roles that must be found by the servers (check-backs) before they send anything.
+
+use std::time::Duration;
+
+use super::Sessions;
+use crate::error::ErrorKind;
+
+/// How often routes are looked up; the cache asks the servers no more often than it must.
+const INTERVAL: Duration = Duration::from_secs(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+impl Sessions {
+    /// Starts following the routes of `topics` in the background.
+    pub(crate) fn follow(&self, topics: Vec<String>) {
+        if topics.is_empty() {
+            return;
+        }
+        let sessions = self.clone();
+        self.tasks.spawn(async move {
+            let stop = sessions.stop.clone();
+            stop.run_until_cancelled(sessions.follow_for_ever(&topics))
+                .await;
+        });
+    }
+
+    async fn follow_for_ever(&self, topics: &[String]) {
+        let mut failures = 0u32;
+        loop {
+            if self.look_up(topics, failures).await {
+                failures = 0;
+                tokio::time::sleep(INTERVAL).await;
+            } else {
+                failures = failures.saturating_add(1);
+                let pause = FIRST_PAUSE * 2u32.saturating_pow(failures.min(10));
+                tokio::time::sleep(
+                    pause
+                        .min(LONGEST_PAUSE)
+                        .mul_f64(0.5 + fastrand::f64() / 2.0),
+                )
+                .await;
+            }
+        }
+    }
+
+    /// Whether every topic's route was found.
+    async fn look_up(&self, topics: &[String], failures: u32) -> bool {
+        let mut all = true;
+        for topic in topics {
+            match self.role.caller.route(topic).await {
+                Ok(route) => {
+                    for address in route.addresses(0) {
+                        self.open(&address);
+                    }
+                }
+                Err(error) => {
+                    all = false;
+                    if failures.is_power_of_two() || failures == 0 {
+                        let missing = matches!(error.kind(), ErrorKind::TopicNotFound { .. });
+                        let event = if missing {
+                            "topic_missing"
+                        } else {
+                            "route_unknown"
+                        };
+                        tracing::warn!(topic, failures, %error, "{event}");
+                    }
+                }
+            }
+        }
+        all
+    }
+}

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::Context;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
@@ -24,12 +24,7 @@ pub enum LogOutput {
 /// Starts logging for the process; once. `filter` is a level or a list such as
 /// `info,notifier=debug`.
 pub fn init(output: &LogOutput, filter: &str) -> anyhow::Result<()> {
-    let targets: Targets = filter.parse().map_err(|error| {
-        anyhow::anyhow!(
-            "log filter: {filter:?} is refused ({error}): a level (error, warn, info, debug, trace) \
-             or a list such as info,notifier=debug"
-        )
-    })?;
+    let targets = targets(filter)?;
     let layer = match output {
         LogOutput::File(path) => json(append(path)?).boxed(),
         LogOutput::Stderr => fmt::layer().with_writer(std::io::stderr).boxed(),
@@ -38,6 +33,26 @@ pub fn init(output: &LogOutput, filter: &str) -> anyhow::Result<()> {
         .with(layer.with_filter(targets))
         .try_init()
         .context("logging was started before")
+}
+
+/// Reads a filter. `Targets` would take a misspelt level for the name of a target, and log nothing.
+fn targets(filter: &str) -> anyhow::Result<Targets> {
+    let refused = || {
+        anyhow::anyhow!(
+            "log filter: {filter:?} is refused: a level (off, error, warn, info, debug, trace) \
+             or a list such as info,notifier=debug"
+        )
+    };
+    // An empty text would parse as a level.
+    let level = |text: &str| !text.is_empty() && text.parse::<LevelFilter>().is_ok();
+    let well_formed = filter.split(',').all(|part| match part.split_once('=') {
+        Some((target, at)) => !target.is_empty() && level(at),
+        None => level(part),
+    });
+    match filter.parse() {
+        Ok(targets) if well_formed => Ok(targets),
+        _ => Err(refused()),
+    }
 }
 
 /// One line an event, written whole: a kill cuts at most the last one.
@@ -92,8 +107,25 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_filter_is_told_what_is_good() {
-        let error = init(&LogOutput::Stderr, "loud").unwrap_err().to_string();
-        assert!(error.contains("loud") && error.contains("info"), "{error}");
+    fn a_filter_is_levels_and_targets_and_nothing_misspelt() {
+        for good in [
+            "info",
+            "off",
+            "info,notifier=debug",
+            "warn,sqlx=off,a::b=trace",
+        ] {
+            assert!(targets(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "loud",
+            "infos,notifier=debug",
+            "notifier=loud",
+            "=info",
+            "info,",
+        ] {
+            let error = targets(bad).unwrap_err().to_string();
+            assert!(error.contains("info,notifier=debug"), "{bad}: {error}");
+        }
     }
 }

@@ -75,16 +75,16 @@ impl Config {
         } else if self.url.starts_with("mysql://") || self.url.starts_with("mariadb://") {
             Ok(Dialect::MariaDb)
         } else {
-            let limit = "sqlite://<path of a file> or mysql://user:password@host/name";
+            let limit = "sqlite://<path of a file, without ?> or mysql://user:password@host/name";
             Err(DatabaseError::config("url", self.shown(), limit))
         }
     }
 
-    /// The file, if the URL names one. What follows a `?` is not part of it.
+    /// The file, if the URL names one. It is taken as it stands: nothing in it is decoded, and
+    /// there are no parameters.
     pub(crate) fn sqlite_path(&self) -> Option<&Path> {
-        let rest = self.url.strip_prefix("sqlite://")?;
-        let path = rest.split_once('?').map_or(rest, |(path, _)| path);
-        let file = !path.is_empty() && !path.contains(":memory:");
+        let path = self.url.strip_prefix("sqlite://")?;
+        let file = !path.is_empty() && !path.contains(":memory:") && !path.contains('?');
         file.then(|| Path::new(path))
     }
 
@@ -123,6 +123,7 @@ mod tests {
             "",
             "a.sqlite",
             "sqlite::memory:",
+            "sqlite:///a.sqlite?mode=ro",
             "sqlite://",
             "postgres://h/d",
         ] {

@@ -91,7 +91,7 @@ impl FakeNotifier {
                 0, 0, number[0], number[1], number[2], number[3], number[4], number[5], number[6],
                 number[7],
             ];
-            feed.lines.push(OutcomeLine {
+            let line = OutcomeLine {
                 id: TxNo::from_parts(id_ms, random).to_string(),
                 group: Group::new(group).expect("a group"),
                 source: Source::new(source).expect("a source"),
@@ -99,8 +99,9 @@ impl FakeNotifier {
                 generation: 0,
                 kind,
                 at_ms: i64::try_from(id_ms).expect("a time"),
-            });
-            feed.lines.sort_by(|a, b| a.id.cmp(&b.id));
+            };
+            let place = feed.lines.partition_point(|other| other.id < line.id);
+            feed.lines.insert(place, line);
         });
     }
 }

@@ -101,3 +101,6 @@ impl Database {
         &self.inner.writers
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,7 @@ pub enum Accept {
     /// A 2xx whose body, without surrounding ASCII white space, is this (Alipay: `success`).
     Body(String),
     /// A 2xx whose body is a JSON object in which this field has this value (WeChat:
-    /// `code` = `SUCCESS`). A number or boolean is compared by its JSON text.
+    /// `code` = `SUCCESS`). What is no string is compared as JSON: `0` is 0.
     Field {
         /// The name of a field at the top of the object.
         field: String,
@@ -198,7 +198,9 @@ fn says_so(accept: &Accept, body: &[u8]) -> bool {
             match serde_json::from_slice::<serde_json::Value>(body) {
                 Ok(json) => match json.get(field) {
                     Some(serde_json::Value::String(text)) => text == equals,
-                    Some(other) => other.to_string() == *equals,
+                    Some(other) => equals
+                        .parse::<serde_json::Value>()
+                        .is_ok_and(|value| value == *other),
                     None => false,
                 },
                 Err(_) => false,

@@ -295,6 +295,24 @@ pub struct DiscardRequest {
     pub reason: String,
 }
 
+/// `POST /v1/endpoints/{id}/repaired`: an operator's word that the receiver works again.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RepairedRequest {
+    /// Why, for the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// From when on an endpoint's failures count against a resend again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repaired {
+    /// Which.
+    pub endpoint: EndpointId,
+    /// When it was said.
+    pub repaired_ms: i64,
+}
+
 /// The 503 answer of `GET /health/ready`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotReady {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use database::{CommitError, Config, Database, Kind, Migrations, kind};
+use crate::{CommitError, Config, Database, Kind, Migrations, kind};
 use sqlx::{AnyConnection, Executor, query, query_scalar, raw_sql};
 use tempfile::TempDir;
 

@@ -1,6 +1,6 @@
 //! Migrations: many at once, twice, failing, and against a newer database.
 
-use database::{Config, Database, DatabaseError, Migrations};
+use crate::{Config, Database, DatabaseError, Migrations};
 use sqlx::query_scalar;
 use tempfile::TempDir;
 

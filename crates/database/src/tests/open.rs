@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use database::{Config, Database, DatabaseError, Migrations};
+use crate::{Config, Database, DatabaseError, Migrations};
 use sqlx::query;
 
 const ONE: Migrations = Migrations {

@@ -60,26 +60,28 @@ pub enum Command {
     /// Dead letters: list, show, resend or discard them
     Dlq(dlq::Args),
     /// Run the embedded broker in this process
-    Broker(serve::Args),
+    Broker(serve::BrokerArgs),
     /// Run the notifier in this process
-    Notifier(serve::Args),
+    Notifier(serve::NotifierArgs),
     /// Run bank1, the initiator, in this process
     #[command(after_help = DEMO_AMOUNTS)]
-    Bank1(serve::Args),
+    Bank1(serve::Bank1Args),
     /// Run bank2, the receiver, in this process; or `bank2 repair` it
     #[command(after_help = DEMO_AMOUNTS, args_conflicts_with_subcommands = true)]
-    Bank2(Bank2Args),
+    Bank2(Bank2Command),
 }
 
 /// `bank2` alone runs the service; `bank2 repair` asks a running one.
 #[derive(Debug, Args)]
-pub struct Bank2Args {
+// Its name is also that of the flags' group in `serve`; clap wants one only.
+#[group(skip)]
+pub struct Bank2Command {
     /// What to ask of a running bank2.
     #[command(subcommand)]
     pub action: Option<Bank2Action>,
     /// How to run bank2 here.
     #[command(flatten)]
-    pub serve: serve::Args,
+    pub serve: serve::Bank2Args,
 }
 
 /// What a running bank2 can be asked.
@@ -97,7 +99,7 @@ impl Command {
             Self::Accounts(args) => args.output.json,
             Self::Status(args) => args.output.json,
             Self::Dlq(args) => args.json(),
-            Self::Bank2(Bank2Args { action: Some(Bank2Action::Repair(args)), .. }) => args.output.json,
+            Self::Bank2(Bank2Command { action: Some(Bank2Action::Repair(args)), .. }) => args.output.json,
             Self::Demo(_) | Self::Up(_) => false,
             Self::Broker(_) | Self::Notifier(_) | Self::Bank1(_) | Self::Bank2(_) => false,
         };
@@ -116,6 +118,7 @@ pub struct DataDir {
 /// How a command that asks the services finds them.
 #[derive(Debug, Clone, Args)]
 pub struct Services {
+    /// The data folder.
     #[command(flatten)]
     pub data: DataDir,
     /// bank1's URL [default: as the data folder's run.json says, else ringback.toml]
@@ -136,7 +139,7 @@ pub struct Services {
 #[derive(Debug, Clone, Args)]
 pub struct Output {
     /// Write the result as JSON
-    #[arg(long, env = "RINGBACK_JSON")]
+    #[arg(long, env = "RINGBACK_JSON", value_parser = clap::builder::FalseyValueParser::new())]
     pub json: bool,
 }
 
@@ -178,9 +181,9 @@ mod tests {
     #[test]
     fn bank2_alone_serves_and_with_repair_asks() {
         let alone = Cli::try_parse_from(["ringback", "bank2", "--demo"]).unwrap();
-        assert!(matches!(alone.command, Command::Bank2(Bank2Args { action: None, .. })));
+        assert!(matches!(alone.command, Command::Bank2(Bank2Command { action: None, .. })));
         let repair = Cli::try_parse_from(["ringback", "bank2", "repair", "--json"]).unwrap();
-        assert!(matches!(repair.command, Command::Bank2(Bank2Args { action: Some(Bank2Action::Repair(_)), .. })));
+        assert!(matches!(repair.command, Command::Bank2(Bank2Command { action: Some(Bank2Action::Repair(_)), .. })));
         assert_eq!(repair.command.format(), Format::Json);
     }
 }

@@ -12,8 +12,8 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
-pub mod data_folder;
 pub mod failure;
+mod names;
 pub mod reach;
 pub mod render;
 pub mod screen;
@@ -36,7 +36,10 @@ pub fn main() -> ExitCode {
             return errors.report(&failure);
         }
     };
-    match runtime.block_on(Box::pin(commands::run(cli.command))) {
+    let outcome = runtime.block_on(Box::pin(commands::run(cli.command)));
+    // A thread of the runtime may still sit in a read of standard input: nobody waits for it.
+    runtime.shutdown_background();
+    match outcome {
         Ok(code) => code,
         Err(failure) => errors.report(&failure),
     }

@@ -1,1 +1,234 @@
-//! reach
+//! Asking the running services over HTTP: where they are, and what their refusals mean to a person.
+//!
+//! An address comes from its flag or variable, else from `run.json` (written by `up` and `demo`), else from
+//! `ringback.toml`, else it is the usual one. The operator's token is read from the data folder.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use notification::api::Problem;
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use service::http_client::HttpOptions;
+
+use crate::cli::Services;
+use crate::config::{self, file::File};
+use crate::failure::Failure;
+
+/// Longer than bank1's longest transaction: whoever gives up earlier would not hear how it ended.
+const ANSWER_WITHIN: Duration = Duration::from_secs(40);
+
+/// Who is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// The initiator.
+    Bank1,
+    /// The receiver.
+    Bank2,
+    /// The notifier; its API wants the operator's token.
+    Notifier,
+}
+
+impl Who {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bank1 => "bank1",
+            Self::Bank2 => "bank2",
+            Self::Notifier => "notifier",
+        }
+    }
+}
+
+/// Why a question got no answer that can be used.
+#[derive(Debug)]
+pub enum AskError {
+    /// Nobody listens there: the service saw nothing of the question.
+    NotThere(Failure),
+    /// The connection broke or the answer took too long: the service may have acted on it.
+    Broken(Failure),
+    /// The service refused, and said why.
+    Refused(Box<Problem>),
+}
+
+impl From<AskError> for Failure {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::NotThere(failure) | AskError::Broken(failure) => failure,
+            AskError::Refused(problem) => refusal(&problem),
+        }
+    }
+}
+
+/// A refusal in one line, with what is allowed.
+pub fn refusal(problem: &Problem) -> Failure {
+    let failure = Failure::operation(problem.to_string());
+    match StatusCode::from_u16(problem.status) {
+        Ok(StatusCode::UNAUTHORIZED) => {
+            failure.help("The token must be the one in the notifier's data folder: --data-dir, or RINGBACK_TOKEN.")
+        }
+        Ok(StatusCode::CONFLICT) if !problem.matches.is_empty() => {
+            failure.help(format!("Give more of the number: {}", problem.matches.join(", ")))
+        }
+        _ => failure,
+    }
+}
+
+/// The services, as one command asks them.
+#[derive(Debug)]
+pub struct Reach {
+    http: reqwest::Client,
+    bank1: String,
+    bank2: String,
+    notifier: String,
+    token: Option<String>,
+    token_file: PathBuf,
+    data: PathBuf,
+}
+
+impl Reach {
+    /// Finds the services.
+    ///
+    /// # Errors
+    /// `run.json` or `ringback.toml` is there and can't be read.
+    pub fn find(services: &Services) -> Result<Self, Failure> {
+        let data = &services.data.data_dir;
+        let http = service::http_client::build(&HttpOptions { timeout: ANSWER_WITHIN, ..HttpOptions::default() })
+            .map_err(|error| Failure::operation(format!("no HTTP client: {error:#}")))?;
+        let known = Known::read(data)?;
+        let url = |flag: &Option<String>, known: SocketAddr| match flag {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => format!("http://{known}"),
+        };
+        Ok(Self {
+            http,
+            bank1: url(&services.bank1, known.bank1),
+            bank2: url(&services.bank2, known.bank2),
+            notifier: url(&services.notifier, known.notifier),
+            token: services.token.clone(),
+            token_file: config::paths::token(data),
+            data: data.clone(),
+        })
+    }
+
+    /// Asks with GET. `path` begins with a slash.
+    pub async fn get<T: DeserializeOwned>(&self, who: Who, path: &str, query: &impl Serialize) -> Result<T, AskError> {
+        let request = self.request(who, Method::GET, path)?.query(query);
+        self.send(who, request).await
+    }
+
+    /// Asks with POST and a JSON body.
+    pub async fn post<T: DeserializeOwned>(&self, who: Who, path: &str, body: &impl Serialize) -> Result<T, AskError> {
+        let request = self.request(who, Method::POST, path)?.json(body);
+        self.send(who, request).await
+    }
+
+    fn base(&self, who: Who) -> &str {
+        match who {
+            Who::Bank1 => &self.bank1,
+            Who::Bank2 => &self.bank2,
+            Who::Notifier => &self.notifier,
+        }
+    }
+
+    fn request(&self, who: Who, method: Method, path: &str) -> Result<RequestBuilder, AskError> {
+        let request = self.http.request(method, format!("{}{path}", self.base(who)));
+        match who {
+            Who::Notifier => Ok(request.bearer_auth(self.token().map_err(AskError::NotThere)?)),
+            Who::Bank1 | Who::Bank2 => Ok(request),
+        }
+    }
+
+    fn token(&self) -> Result<String, Failure> {
+        if let Some(token) = &self.token {
+            return Ok(token.clone());
+        }
+        match std::fs::read_to_string(&self.token_file) {
+            Ok(token) => Ok(token.trim().to_owned()),
+            Err(error) => {
+                let failure =
+                    Failure::operation(format!("no operator's token in {}: {error}", self.token_file.display()));
+                Err(failure.help(self.start_help()))
+            }
+        }
+    }
+
+    async fn send<T: DeserializeOwned>(&self, who: Who, request: RequestBuilder) -> Result<T, AskError> {
+        let response = request.send().await.map_err(|error| self.silence(who, &error))?;
+        let status = response.status();
+        let body = response.bytes().await.map_err(|error| self.silence(who, &error))?;
+        if !status.is_success() {
+            return Err(AskError::Refused(Box::new(problem(status, &body))));
+        }
+        // 204 and an empty body read as JSON's null.
+        let text: &[u8] = if body.is_empty() { b"null" } else { &body };
+        serde_json::from_slice(text).map_err(|error| {
+            let (name, base) = (who.name(), self.base(who));
+            AskError::Broken(Failure::operation(format!("{name} at {base} answered something else: {error}")))
+        })
+    }
+
+    /// What an error of the connection means.
+    fn silence(&self, who: Who, error: &reqwest::Error) -> AskError {
+        let cause = innermost(error);
+        let failure = Failure::operation(format!("{} at {} does not answer: {cause}", who.name(), self.base(who)));
+        if error.is_connect() || error.is_builder() {
+            AskError::NotThere(failure.help(self.start_help()))
+        } else {
+            AskError::Broken(failure)
+        }
+    }
+
+    fn start_help(&self) -> String {
+        let usual = self.data == Path::new(".ringback");
+        let folder = if usual { String::new() } else { format!(" --data-dir {}", self.data.display()) };
+        format!("Start the system: ringback up{folder}")
+    }
+}
+
+/// The refusal's document, or one made of whatever else was answered.
+fn problem(status: StatusCode, body: &[u8]) -> Problem {
+    let fallback = || Problem {
+        status: status.as_u16(),
+        title: status.to_string(),
+        detail: format!("{status}: {}", String::from_utf8_lossy(body).trim()),
+        ..Problem::default()
+    };
+    serde_json::from_slice::<Problem>(body).ok().filter(|problem| problem.status == status.as_u16()).unwrap_or_else(fallback)
+}
+
+/// The last cause in its own words: reqwest's own text repeats the URL.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    if error.is_timeout() { format!("no answer within {} s", ANSWER_WITHIN.as_secs()) } else { cause.to_string() }
+}
+
+/// Where the services are, flags aside.
+struct Known {
+    bank1: SocketAddr,
+    bank2: SocketAddr,
+    notifier: SocketAddr,
+}
+
+impl Known {
+    fn read(data: &Path) -> Result<Self, Failure> {
+        let run = ::demo::RunFile::read(data)?;
+        let path = config::paths::config(data);
+        // The file is looked into only if it can matter.
+        let complete = run.as_ref().is_some_and(|run| {
+            [Who::Bank1, Who::Bank2, Who::Notifier].iter().all(|who| run.address(who.name()).is_some())
+        });
+        let file = if complete || !path.exists() { File::default() } else { File::read(&path)? };
+        let running = |who: Who| run.as_ref().and_then(|run| run.address(who.name()));
+        Ok(Self {
+            bank1: running(Who::Bank1).or(file.bank1.listen).unwrap_or(config::usual::BANK1),
+            bank2: running(Who::Bank2).or(file.bank2.listen).unwrap_or(config::usual::BANK2),
+            notifier: running(Who::Notifier).unwrap_or(file.notifier.listen),
+        })
+    }
+}

@@ -76,6 +76,44 @@ pub fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
     Ok(())
 }
 
+/// One line on standard error that is written over while something is waited for; only on a terminal, so that
+/// nobody's log fills with it. Dropping it clears the line.
+#[derive(Debug)]
+pub struct Progress {
+    shown: bool,
+}
+
+impl Progress {
+    /// Shows itself if a person watches.
+    pub fn new(format: Format) -> Self {
+        Self { shown: format == Format::Text && std::io::stderr().is_terminal() }
+    }
+
+    /// Replaces the line.
+    pub fn show(&self, text: &str) {
+        self.write(&format!("  {text}"));
+    }
+
+    /// Removes the line, before something is written that stays.
+    pub fn clear(&self) {
+        self.write("");
+    }
+
+    fn write(&self, text: &str) {
+        if self.shown {
+            let mut err = std::io::stderr().lock();
+            // The line is a courtesy: if it can't be written, nothing is lost.
+            let _unseen = write!(err, "\r\u{1b}[2K{text}").and_then(|()| err.flush());
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
 /// How failures are told, known before the command runs.
 #[derive(Debug, Clone, Copy)]
 pub struct Errors(Format);

@@ -1,9 +1,23 @@
 //! `ringback dlq`: what could not be delivered, and what an operator does about it.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
+use notification::api::notifier::{
+    DiscardRequest, LetterDetail, LettersPage, LettersQuery, NotificationQuery, NotificationView, ResendRequest, Resent,
+};
+use notification::{EndpointId, LetterState, TxNo};
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::status::ending;
+use super::watch::{Ended, Watch};
 use crate::cli::{Output, Services};
 use crate::failure::{Failure, Outcome};
+use crate::reach::{AskError, Reach, Who};
+use crate::render;
+use crate::render::moment::{Now, Zone};
+use crate::screen::{self, Format, Paint};
 
 /// `dlq` and its action.
 #[derive(Debug, clap::Args)]
@@ -31,15 +45,17 @@ pub enum Action {
 pub struct ListArgs {
     /// Which letters: open, resent, discarded or closed
     #[arg(long, env = "RINGBACK_STATE", value_name = "STATE", default_value = "open")]
-    pub state: String,
+    pub state: LetterState,
     /// Only this endpoint's
     #[arg(long, env = "RINGBACK_ENDPOINT", value_name = "ID")]
-    pub endpoint: Option<String>,
+    pub endpoint: Option<EndpointId>,
     /// How many at most
     #[arg(long, env = "RINGBACK_LIMIT", value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub limit: u32,
+    /// Where the services are.
     #[command(flatten)]
     pub services: Services,
+    /// How the result is written.
     #[command(flatten)]
     pub output: Output,
 }
@@ -48,10 +64,12 @@ pub struct ListArgs {
 #[derive(Debug, clap::Args)]
 pub struct ShowArgs {
     /// The tx_no, or its unique ending of 4 characters or more
-    #[arg(value_name = "ENDING")]
+    #[arg(value_name = "ENDING", value_parser = ending)]
     pub ending: String,
+    /// Where the services are.
     #[command(flatten)]
     pub services: Services,
+    /// How the result is written.
     #[command(flatten)]
     pub output: Output,
 }
@@ -60,22 +78,24 @@ pub struct ShowArgs {
 #[derive(Debug, clap::Args)]
 pub struct ResendArgs {
     /// The tx_no, or its unique ending of 4 characters or more
-    #[arg(value_name = "ENDING")]
+    #[arg(value_name = "ENDING", value_parser = ending)]
     pub ending: String,
     /// Resend although the endpoint's last answers all failed
-    #[arg(long, env = "RINGBACK_ANYWAY")]
+    #[arg(long, env = "RINGBACK_ANYWAY", value_parser = clap::builder::FalseyValueParser::new())]
     pub anyway: bool,
     /// Why, for the record
     #[arg(long, env = "RINGBACK_REASON", value_name = "TEXT")]
     pub reason: Option<String>,
     /// Wait until it is delivered (exit code 0) or dead again (1)
-    #[arg(long, env = "RINGBACK_WAIT")]
+    #[arg(long, env = "RINGBACK_WAIT", value_parser = clap::builder::FalseyValueParser::new())]
     pub wait: bool,
     /// How long to wait with --wait
     #[arg(long, env = "RINGBACK_TIMEOUT", value_name = "SPAN", default_value = "120s", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
+    /// Where the services are.
     #[command(flatten)]
     pub services: Services,
+    /// How the result is written.
     #[command(flatten)]
     pub output: Output,
 }
@@ -84,15 +104,34 @@ pub struct ResendArgs {
 #[derive(Debug, clap::Args)]
 pub struct DiscardArgs {
     /// The tx_no, or its unique ending of 4 characters or more
-    #[arg(value_name = "ENDING")]
+    #[arg(value_name = "ENDING", value_parser = ending)]
     pub ending: String,
     /// Why, for the record
     #[arg(long, env = "RINGBACK_REASON", value_name = "TEXT")]
     pub reason: String,
+    /// Where the services are.
     #[command(flatten)]
     pub services: Services,
+    /// How the result is written.
     #[command(flatten)]
     pub output: Output,
+}
+
+/// What `show --json` writes.
+#[derive(Debug, Serialize)]
+struct Shown {
+    letter: LetterDetail,
+    notification: NotificationView,
+}
+
+/// What `resend --json` writes.
+#[derive(Debug, Serialize)]
+struct ResendReport {
+    tx_no: TxNo,
+    generation: u32,
+    /// `resent`, `delivered`, `dead` or `still_trying`.
+    result: &'static str,
+    notification: Option<NotificationView>,
 }
 
 impl Args {
@@ -108,6 +147,130 @@ impl Args {
 }
 
 /// Does what was asked.
-pub async fn run(_args: Args) -> Outcome {
-    Err(Failure::operation("dlq is not written yet"))
+pub async fn run(args: Args) -> Outcome {
+    match args.action {
+        Action::List(args) => list(&args).await,
+        Action::Show(args) => show(&args).await,
+        Action::Resend(args) => Box::pin(resend(&args)).await,
+        Action::Discard(args) => discard(&args).await,
+    }
+}
+
+fn now() -> Now {
+    Now { ms: service::clock::now_ms(), zone: Zone::Local }
+}
+
+async fn list(args: &ListArgs) -> Outcome {
+    let reach = Reach::find(&args.services)?;
+    let query = LettersQuery {
+        state: Some(args.state),
+        endpoint: args.endpoint.clone(),
+        after: None,
+        limit: Some(args.limit),
+    };
+    let page: LettersPage = reach.get(Who::Notifier, "/v1/dead-letters", &query).await?;
+    match args.output.format() {
+        Format::Text => screen::line(&render::dlq::list(&page, &now())),
+        Format::Json => screen::json(&page)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn letter(reach: &Reach, ending: &str) -> Result<LetterDetail, Failure> {
+    reach.get(Who::Notifier, &format!("/v1/dead-letters/{ending}"), &()).await.map_err(no_such_letter)
+}
+
+async fn show(args: &ShowArgs) -> Outcome {
+    let reach = Reach::find(&args.services)?;
+    let detail = letter(&reach, &args.ending).await?;
+    let path = format!("/v1/notifications/{}", detail.letter.tx_no);
+    let view: NotificationView = reach.get(Who::Notifier, &path, &NotificationQuery::default()).await?;
+    match args.output.format() {
+        Format::Text => screen::line(&render::dlq::show(&detail, &view, &now())),
+        Format::Json => screen::json(&Shown { letter: detail, notification: view })?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn resend(args: &ResendArgs) -> Outcome {
+    let reach = Reach::find(&args.services)?;
+    let (format, paint) = (args.output.format(), Paint::for_stdout());
+    let detail = letter(&reach, &args.ending).await?;
+    let tx_no = detail.letter.tx_no;
+    let path = format!("/v1/dead-letters/{tx_no}/resend");
+    let request = ResendRequest { anyway: args.anyway, reason: args.reason.clone() };
+    let resent: Resent = reach.post(Who::Notifier, &path, &request).await.map_err(|error| refused(error, &detail))?;
+    if format == Format::Text {
+        screen::line(&render::dlq::resent(1, 0));
+    }
+    let mut report = ResendReport { tx_no, generation: resent.generation, result: "resent", notification: None };
+    if args.wait {
+        let until = Instant::now() + args.timeout;
+        let watch = Watch { reach: &reach, tx_no, generation: resent.generation, until, format };
+        let line = |view: &NotificationView, attempt: &_| format!("  {}", render::attempt::line(view, attempt));
+        let (result, text, view) = match watch.settled(line).await? {
+            Ended::Delivered(view) => {
+                let note = render::dlq::delivered_again(resent.generation);
+                ("delivered", format!("{} {note}", paint.good("DELIVERED")), Some(view))
+            }
+            Ended::Dead(view) => {
+                let end = render::ending(&tx_no);
+                ("dead", format!("{} again.\nSee: ringback dlq show {end}", paint.bad("DEAD")), Some(view))
+            }
+            Ended::StillTrying(view) => {
+                let (now, waited) = (service::clock::now_ms(), i64::try_from(args.timeout.as_millis()).unwrap_or(i64::MAX));
+                let text = render::transfer::still_trying(&tx_no, view.as_ref(), waited, now, paint);
+                ("still_trying", text, view)
+            }
+        };
+        (report.result, report.notification) = (result, view);
+        if format == Format::Text {
+            screen::line(&text);
+        }
+    }
+    if format == Format::Json {
+        screen::json(&report)?;
+    }
+    let good = matches!(report.result, "resent" | "delivered");
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn discard(args: &DiscardArgs) -> Outcome {
+    let reach = Reach::find(&args.services)?;
+    let detail = letter(&reach, &args.ending).await?;
+    let tx_no = detail.letter.tx_no;
+    let request = DiscardRequest { reason: args.reason.clone() };
+    let path = format!("/v1/dead-letters/{tx_no}/discard");
+    let _answer: serde_json::Value =
+        reach.post(Who::Notifier, &path, &request).await.map_err(|error| refused(error, &detail))?;
+    match args.output.format() {
+        Format::Text => {
+            screen::line(&render::dlq::discarded(&render::ending(&tx_no), detail.letter.died_ms, &now()));
+        }
+        Format::Json => screen::json(&serde_json::json!({ "tx_no": tx_no, "result": "discarded" }))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn no_such_letter(error: AskError) -> Failure {
+    match error {
+        AskError::Refused(problem) if problem.status == 404 => {
+            crate::reach::refusal(&problem).help("See the dead letters: ringback dlq list")
+        }
+        error => error.into(),
+    }
+}
+
+/// Why a letter was not resent or discarded, and what to do first.
+fn refused(error: AskError, detail: &LetterDetail) -> Failure {
+    let AskError::Refused(problem) = error else { return error.into() };
+    let failure = Failure::operation(format!("refused: {problem}"));
+    match problem.status {
+        412 if detail.letter.endpoint.as_str() == "bank2" => {
+            failure.help("Repair it (ringback bank2 repair), or pass --anyway.")
+        }
+        412 => failure.help("Repair it, or pass --anyway."),
+        409 => failure.help(format!("See: ringback status {}", render::ending(&detail.letter.tx_no))),
+        _ => crate::reach::refusal(&problem),
+    }
 }

@@ -7,27 +7,28 @@ pub mod bank2_repair;
 pub mod demo;
 pub mod dlq;
 pub mod serve;
+mod staging;
 pub mod status;
 pub mod transfer;
 pub mod up;
+mod watch;
 
-use crate::cli::{Bank2Action, Bank2Args, Command};
+use crate::cli::{Bank2Action, Bank2Command, Command};
 use crate::failure::Outcome;
 
 /// Runs the command that the arguments name.
 pub async fn run(command: Command) -> Outcome {
-    use serve::Service;
     match command {
         Command::Demo(args) => Box::pin(demo::run(args)).await,
         Command::Up(args) => Box::pin(up::run(args)).await,
         Command::Transfer(args) => Box::pin(transfer::run(args)).await,
-        Command::Accounts(args) => accounts::run(args).await,
-        Command::Status(args) => status::run(args).await,
+        Command::Accounts(args) => Box::pin(accounts::run(args)).await,
+        Command::Status(args) => Box::pin(status::run(args)).await,
         Command::Dlq(args) => Box::pin(dlq::run(args)).await,
-        Command::Broker(args) => Box::pin(serve::run(Service::Broker, args)).await,
-        Command::Notifier(args) => Box::pin(serve::run(Service::Notifier, args)).await,
-        Command::Bank1(args) => Box::pin(serve::run(Service::Bank1, args)).await,
-        Command::Bank2(Bank2Args { action: None, serve }) => Box::pin(serve::run(Service::Bank2, serve)).await,
-        Command::Bank2(Bank2Args { action: Some(Bank2Action::Repair(args)), .. }) => bank2_repair::run(args).await,
+        Command::Broker(args) => Box::pin(serve::broker(args)).await,
+        Command::Notifier(args) => Box::pin(serve::notifier(args)).await,
+        Command::Bank1(args) => Box::pin(serve::bank1(args)).await,
+        Command::Bank2(Bank2Command { action: None, serve }) => Box::pin(serve::bank2(serve)).await,
+        Command::Bank2(Bank2Command { action: Some(Bank2Action::Repair(args)), .. }) => bank2_repair::run(args).await,
     }
 }

@@ -23,6 +23,7 @@ const GRACE: Duration = Duration::from_secs(15);
 /// Flags of `up`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// The data folder.
     #[command(flatten)]
     pub data: DataDir,
     /// A broker that runs already (gRPC, host:port) instead of the embedded one
@@ -32,7 +33,7 @@ pub struct Args {
     #[arg(long, env = "RINGBACK_LADDER", value_name = "LADDER")]
     pub ladder: Option<Ladder>,
     /// Simulated exceptions at 3.00 to 8.00, and deadlines short enough to watch
-    #[arg(long, env = "RINGBACK_DEMO")]
+    #[arg(long, env = "RINGBACK_DEMO", value_parser = clap::builder::FalseyValueParser::new())]
     pub demo: bool,
 }
 

@@ -1,0 +1,236 @@
+//! Each service's own `Config`, out of the file and what the command line says; the command line wins.
+//!
+//! Pure: the file is read, the token is made and the data folder exists by now.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use banks::{Demo, bank1, bank2};
+use notification::{Invalid, Ladder};
+use rocketmq::ClientConfig;
+
+use super::file::{EmbeddedSection, File};
+use super::{paths, usual};
+use crate::failure::Failure;
+
+/// What flags and variables say; what is absent is left to the file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Overrides {
+    /// Where to listen.
+    pub listen: Option<SocketAddr>,
+    /// Where the broker is; empty: as the file says.
+    pub broker: Vec<String>,
+    /// The ladder of every endpoint and group.
+    pub ladder: Option<Ladder>,
+    /// Whether the banks misbehave.
+    pub demo: Demo,
+}
+
+/// The embedded broker's configuration.
+pub fn broker(file: File, over: &Overrides, data: &Path) -> broker::Config {
+    let EmbeddedSection { listen, remoting_listen, check_interval, check_max, retention, topic, group } =
+        file.broker.embedded;
+    let usual = broker::Config::default();
+    let groups = group.into_iter().map(|group| broker::GroupConfig {
+        delays: over.ladder.as_ref().unwrap_or(&group.ladder).rungs().to_vec(),
+        name: group.name,
+        retry_max_times: group.retry_max_times,
+    });
+    broker::Config {
+        data: paths::broker(data),
+        listen: over.listen.or(listen).unwrap_or(usual::BROKER),
+        remoting_listen,
+        check_interval: check_interval.unwrap_or(usual.check_interval),
+        check_max: check_max.unwrap_or(usual.check_max),
+        retention: retention.unwrap_or(usual.retention),
+        topics: topic,
+        groups: groups.collect(),
+        ..usual
+    }
+}
+
+/// The notifier's configuration.
+///
+/// # Errors
+/// The sections contradict themselves or each other.
+pub fn notifier(file: File, over: &Overrides, data: &Path, token: &str) -> Result<notifier::Config, Failure> {
+    let broker = client("notifier", &file, over);
+    let mut settings = file.notifier;
+    settings.listen = over.listen.unwrap_or(settings.listen);
+    let config = notifier::Config {
+        notifier: settings,
+        endpoints: file.endpoint,
+        subscriptions: file.subscription,
+        ladder: over.ladder.clone(),
+        database: database::Config::sqlite(paths::database(data, "notifier")),
+        broker,
+        token: notifier::OperatorToken::new(token),
+    };
+    config.check().map_err(refused)?;
+    Ok(config)
+}
+
+/// bank1's configuration.
+///
+/// # Errors
+/// `[initiator]` is missing, or contradicts itself.
+pub fn bank1(file: File, over: &Overrides, data: &Path, token: &str) -> Result<bank1::Config, Failure> {
+    let broker = client("bank1", &file, over);
+    let Some(mut initiator) = file.initiator else {
+        return Err(Failure::usage("[initiator] is missing: bank1 needs it to send notifications"));
+    };
+    initiator.token = producer::Token::new(token);
+    initiator.check().map_err(refused)?;
+    Ok(bank1::Config {
+        listen: over.listen.or(file.bank1.listen).unwrap_or(usual::BANK1),
+        demo: over.demo,
+        initiator,
+        broker,
+        database: database::Config::sqlite(paths::database(data, "bank1")),
+    })
+}
+
+/// bank2's configuration.
+///
+/// # Errors
+/// Nobody is listed who may notify it.
+pub fn bank2(file: File, over: &Overrides, data: &Path) -> Result<bank2::Config, Failure> {
+    if file.bank2.source.is_empty() {
+        return Err(Failure::usage("[[bank2.source]] is missing: bank2 would refuse everybody's notifications"));
+    }
+    Ok(bank2::Config {
+        listen: over.listen.or(file.bank2.listen).unwrap_or(usual::BANK2),
+        demo: over.demo,
+        sources: file.bank2.source,
+        database: database::Config::sqlite(paths::database(data, "bank2")),
+    })
+}
+
+/// How a service reaches the broker: as the command line says, else the file, else where the embedded one listens.
+fn client(name: &str, file: &File, over: &Overrides) -> ClientConfig {
+    let endpoints = match (&over.broker, &file.broker.address) {
+        (given, _) if !given.is_empty() => given.clone(),
+        (_, Some(listed)) => listed.clone().into(),
+        (_, None) => vec![file.broker.embedded.listen.unwrap_or(usual::BROKER).to_string()],
+    };
+    ClientConfig { endpoints, name: name.to_owned(), ..ClientConfig::default() }
+}
+
+fn refused(invalid: Invalid) -> Failure {
+    Failure::usage(invalid.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const TEXT: &str = r#"
+[broker]
+address = ["10.0.0.1:8081", "10.0.0.2:8081"]
+[broker.embedded]
+listen = "127.0.0.1:7001"
+check_interval = "2s"
+[[broker.embedded.topic]]
+name = "topic_txmsg"
+type = "transaction"
+[[broker.embedded.group]]
+name = "bank2"
+ladder = "10s,20s"
+[initiator]
+source = "bank1"
+topic = "topic_txmsg"
+accepted_by = ["bank2"]
+notifier = "http://127.0.0.1:8190"
+[notifier]
+listen = "127.0.0.1:7003"
+[[endpoint]]
+id = "bank2"
+url = "http://127.0.0.1:8182/notifications"
+secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
+[[subscription]]
+group = "bank2"
+topic = "topic_txmsg"
+endpoint = "bank2"
+[bank1]
+listen = "127.0.0.1:7004"
+[[bank2.source]]
+name = "bank1"
+secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
+"#;
+
+    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+    fn file() -> File {
+        File::parse(TEXT, Path::new("ringback.toml")).unwrap()
+    }
+
+    fn data() -> &'static Path {
+        Path::new("/data")
+    }
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_file_and_the_file_over_the_default() {
+        let said = Overrides {
+            listen: Some(address("127.0.0.1:9999")),
+            broker: vec!["broker:1".into()],
+            ..Overrides::default()
+        };
+        let nothing = Overrides::default();
+
+        let config = bank1(file(), &said, data(), TOKEN).unwrap();
+        assert_eq!(config.listen, address("127.0.0.1:9999"));
+        assert_eq!(config.broker.endpoints, ["broker:1"]);
+
+        let config = bank1(file(), &nothing, data(), TOKEN).unwrap();
+        assert_eq!(config.listen, address("127.0.0.1:7004"));
+        assert_eq!(config.broker.endpoints, ["10.0.0.1:8081", "10.0.0.2:8081"]);
+
+        let config = bank2(file(), &nothing, data()).unwrap();
+        assert_eq!(config.listen, usual::BANK2);
+        assert_eq!(config.demo, Demo::Off);
+    }
+
+    #[test]
+    fn a_ladder_from_the_command_line_is_every_groups_and_every_endpoints() {
+        let said = Overrides { ladder: Some("1s,2s,3s".parse().unwrap()), ..Overrides::default() };
+        let seconds = |seconds: &[u64]| seconds.iter().copied().map(Duration::from_secs).collect::<Vec<_>>();
+        assert_eq!(broker(file(), &said, data()).groups[0].delays, seconds(&[1, 2, 3]));
+        assert_eq!(broker(file(), &Overrides::default(), data()).groups[0].delays, seconds(&[10, 20]));
+        assert_eq!(notifier(file(), &said, data(), TOKEN).unwrap().ladder, said.ladder);
+    }
+
+    #[test]
+    fn what_the_file_leaves_out_is_as_the_broker_has_it() {
+        let config = broker(file(), &Overrides::default(), data());
+        assert_eq!(config.listen, address("127.0.0.1:7001"));
+        assert_eq!(config.check_interval, Duration::from_secs(2));
+        assert_eq!(config.check_max, 15);
+        assert_eq!(config.groups[0].retry_max_times, 1000);
+        assert_eq!(config.data, Path::new("/data/broker"));
+    }
+
+    #[test]
+    fn without_an_address_the_embedded_broker_is_meant() {
+        let text = TEXT.replace(r#"address = ["10.0.0.1:8081", "10.0.0.2:8081"]"#, "");
+        let file = File::parse(&text, Path::new("x")).unwrap();
+        let config = bank1(file, &Overrides::default(), data(), TOKEN).unwrap();
+        assert_eq!(config.broker.endpoints, ["127.0.0.1:7001"]);
+    }
+
+    #[test]
+    fn a_section_that_a_service_can_not_do_without_is_asked_for_by_name() {
+        let empty = || File::parse("", Path::new("x")).unwrap();
+        let failure = bank1(empty(), &Overrides::default(), data(), TOKEN).unwrap_err();
+        assert!(failure.message.contains("[initiator] is missing"));
+        let failure = bank2(empty(), &Overrides::default(), data()).unwrap_err();
+        assert!(failure.message.contains("[[bank2.source]] is missing"));
+        let failure = notifier(empty(), &Overrides::default(), data(), TOKEN).unwrap_err();
+        assert!(failure.message.contains("[[subscription]]"), "{failure}");
+    }
+}

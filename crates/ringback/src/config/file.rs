@@ -1,0 +1,207 @@
+//! `ringback.toml` as a typed value: the sections of all services in one file, unknown keys refused.
+//!
+//! Each section is read by the type of the crate that owns it; here stand only the ones that belong to no crate
+//! (where a bank listens) or that say more than their crate knows (the embedded broker's groups name a ladder, the
+//! broker itself knows delays).
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use notification::Ladder;
+use serde::Deserialize;
+
+use crate::failure::Failure;
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// Where the broker is, and how the embedded one runs.
+    #[serde(default)]
+    pub broker: BrokerSection,
+    /// How bank1 sends notifications.
+    pub initiator: Option<producer::Config>,
+    /// The notifier's own settings.
+    #[serde(default)]
+    pub notifier: notifier::Settings,
+    /// Who is notified.
+    #[serde(default)]
+    pub endpoint: Vec<notifier::EndpointConfig>,
+    /// Which group's messages go to which endpoint.
+    #[serde(default)]
+    pub subscription: Vec<notifier::SubscriptionConfig>,
+    /// bank1's own settings.
+    #[serde(default)]
+    pub bank1: Bank1Section,
+    /// bank2's own settings.
+    #[serde(default)]
+    pub bank2: Bank2Section,
+}
+
+/// `[broker]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BrokerSection {
+    /// gRPC addresses, endpoints of one cluster.
+    pub address: Option<OneOrMany>,
+    /// Read by `ringback broker` only.
+    #[serde(default)]
+    pub embedded: EmbeddedSection,
+}
+
+/// One address or a list of them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "an address such as \"127.0.0.1:8081\", or a list of them")]
+pub enum OneOrMany {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl From<OneOrMany> for Vec<String> {
+    fn from(addresses: OneOrMany) -> Self {
+        match addresses {
+            OneOrMany::One(address) => vec![address],
+            OneOrMany::Many(addresses) => addresses,
+        }
+    }
+}
+
+/// `[broker.embedded]`. What is absent is as the broker has it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmbeddedSection {
+    /// Where the gRPC service listens.
+    pub listen: Option<SocketAddr>,
+    /// Where remoting listens; absent: nowhere.
+    pub remoting_listen: Option<SocketAddr>,
+    /// Between two rounds of check-backs.
+    #[serde(default, with = "humantime_serde")]
+    pub check_interval: Option<Duration>,
+    /// How many check-backs before a half message is given up.
+    pub check_max: Option<u32>,
+    /// How long a message is kept.
+    #[serde(default, with = "humantime_serde")]
+    pub retention: Option<Duration>,
+    /// Topics that exist from the start.
+    #[serde(default)]
+    pub topic: Vec<broker::TopicConfig>,
+    /// Groups that exist from the start.
+    #[serde(default)]
+    pub group: Vec<GroupSection>,
+}
+
+/// `[[broker.embedded.group]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupSection {
+    /// The group's name.
+    pub name: String,
+    /// Its delays, by name or as a list; Settings tell them to the group's clients.
+    pub ladder: Ladder,
+    /// The safety net beyond any ladder.
+    #[serde(default = "thousand")]
+    pub retry_max_times: u32,
+}
+
+fn thousand() -> u32 {
+    1000
+}
+
+/// `[bank1]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bank1Section {
+    /// Where it listens.
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[bank2]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bank2Section {
+    /// Where it listens.
+    pub listen: Option<SocketAddr>,
+    /// Who may notify it, each with the secrets that prove it.
+    #[serde(default)]
+    pub source: Vec<receiver::SourceKeys>,
+}
+
+impl File {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// The file can't be read, is no TOML, has a key that nobody reads, or a value of the wrong kind: the error
+    /// names the file, the line and the key.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Failure::usage(format!("configuration {} can't be read: {error}", path.display()))
+                .help("Name another with --config, or let `ringback up` make one in a data folder.")
+        })?;
+        Self::parse(&text, path)
+    }
+
+    /// Parses the text of the file at `path`, which is only named in errors.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, Failure> {
+        toml::from_str(text).map_err(|error| {
+            Failure::usage(format!("configuration {}: {}", path.display(), error.to_string().trim_end()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        let failure = File::parse(text, Path::new("my/ringback.toml")).expect_err("this text is refused");
+        assert_eq!(failure.kind, crate::failure::Kind::Usage);
+        failure.message
+    }
+
+    #[test]
+    fn an_empty_file_is_a_file_of_defaults() {
+        let file = File::parse("", Path::new("ringback.toml")).unwrap();
+        assert!(file.initiator.is_none() && file.endpoint.is_empty() && file.bank1.listen.is_none());
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_file_and_line() {
+        let message = refusal("[bank1]\nlisten = \"127.0.0.1:8181\"\nlissten = 1\n");
+        for part in ["my/ringback.toml", "line 3", "unknown field `lissten`", "expected `listen`"] {
+            assert!(message.contains(part), "{part} in:\n{message}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_section_and_an_unknown_key_deep_down_are_refused() {
+        assert!(refusal("[bank3]\n").contains("unknown field `bank3`"));
+        assert!(refusal("[broker.embedded]\ncheck_intervall = \"2s\"\n").contains("unknown field `check_intervall`"));
+        assert!(refusal("[[bank2.source]]\nname = \"bank1\"\nsecret = 1\n").contains("unknown field `secret`"));
+        assert!(refusal("[notifier]\nleese = \"30s\"\n").contains("unknown field `leese`"));
+    }
+
+    #[test]
+    fn broken_toml_names_file_line_and_what_was_expected() {
+        let message = refusal("[bank1]\nlisten = \"127.0.0.1:8181\n");
+        for part in ["my/ringback.toml", "line 2", "listen = \"127.0.0.1:8181"] {
+            assert!(message.contains(part), "{part} in:\n{message}");
+        }
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_kind_names_its_line() {
+        let message = refusal("[bank1]\nlisten = \"8181\"\n");
+        assert!(message.contains("line 2") && message.contains("socket address"), "{message}");
+        let message = refusal("[broker]\naddress = 8081\n");
+        assert!(message.contains("an address such as"), "{message}");
+    }
+
+    #[test]
+    fn a_broker_may_have_several_addresses() {
+        let parsed = File::parse("[broker]\naddress = [\"a:1\", \"b:2\"]\n", Path::new("x")).unwrap();
+        assert_eq!(Vec::from(parsed.broker.address.unwrap()), ["a:1", "b:2"]);
+    }
+}

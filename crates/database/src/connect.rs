@@ -99,7 +99,7 @@ async fn set_up(connection: &mut AnyConnection, settings: &[String]) -> Result<(
     Ok(())
 }
 
-/// Connects once, sets up, tries the write lock, and closes.
+/// Connects once, sets up, tries to write, and closes.
 async fn first(
     config: &Config,
     dialect: Dialect,
@@ -132,9 +132,12 @@ async fn try_out(
     let mut connection = options.connect().await?;
     set_up(&mut connection, settings).await?;
     if dialect == Dialect::Sqlite {
-        connection
-            .execute(raw_sql("BEGIN IMMEDIATE; ROLLBACK"))
-            .await?;
+        let begin = raw_sql("BEGIN IMMEDIATE; ROLLBACK");
+        match connection.execute(begin).await {
+            // Somebody is writing, so it can be written to.
+            Err(error) if kind(&error) == Kind::Retry => {}
+            result => drop(result?),
+        }
     }
     connection.close().await
 }

@@ -9,7 +9,12 @@ use serde_json::{Map, Value};
 
 /// An error answer. Build it from a status and a sentence, then add what is known.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Problem {
+#[serde(transparent)]
+pub struct Problem(Box<Members>);
+
+/// The members, apart, so that a `Result` with a problem in it stays small.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Members {
     #[serde(rename = "type")]
     kind: &'static str,
     title: String,
@@ -26,7 +31,7 @@ pub struct Problem {
 impl Problem {
     /// A problem with the status's own title.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Members {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
             status: status.as_u16(),
@@ -34,7 +39,7 @@ impl Problem {
             field: None,
             limit: None,
             more: Map::new(),
-        }
+        }))
     }
 
     /// 422 for a value that is not allowed: which field, what is.
@@ -51,46 +56,46 @@ impl Problem {
     /// Another title.
     #[must_use]
     pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.title = title.into();
+        self.0.title = title.into();
         self
     }
 
     /// A name for this kind of problem, a URI.
     #[must_use]
     pub fn kind(mut self, kind: &'static str) -> Self {
-        self.kind = kind;
+        self.0.kind = kind;
         self
     }
 
     /// The field that is wrong.
     #[must_use]
     pub fn field(mut self, field: impl Into<String>) -> Self {
-        self.field = Some(field.into());
+        self.0.field = Some(field.into());
         self
     }
 
     /// What would have been allowed.
     #[must_use]
     pub fn limit(mut self, limit: impl Into<String>) -> Self {
-        self.limit = Some(limit.into());
+        self.0.limit = Some(limit.into());
         self
     }
 
     /// A further member, such as `state` or `matches`.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.more.insert(name.to_owned(), value.into());
+        self.0.more.insert(name.to_owned(), value.into());
         self
     }
 
     /// The status.
     pub fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// The sentence.
     pub fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 }
 

@@ -50,6 +50,25 @@ async fn twelve_starts_at_once_on_a_new_file_all_succeed() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn twelve_upgrades_at_once_all_succeed_and_one_does_it() {
+    let (_folder, config) = folder();
+    let database = Database::open(&config).await.unwrap();
+    database.migrate(&V1).await.unwrap();
+    let gate = std::sync::Arc::new(tokio::sync::Barrier::new(12));
+    let mut upgrades = tokio::task::JoinSet::new();
+    for _ in 0..12 {
+        let (config, gate) = (config.clone(), gate.clone());
+        upgrades.spawn(async move {
+            let database = Database::open(&config).await.unwrap();
+            gate.wait().await;
+            database.migrate(&V2).await.unwrap();
+        });
+    }
+    upgrades.join_all().await;
+    assert_eq!(lines(&database).await, 1);
+}
+
 #[tokio::test]
 async fn a_second_run_does_nothing_and_a_longer_set_goes_on() {
     let (_folder, config) = folder();

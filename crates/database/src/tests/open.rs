@@ -134,3 +134,21 @@ async fn a_connection_commits_durably_in_wal_and_a_reader_refuses_to_write() {
     let insert = query("INSERT INTO lines (id) VALUES (7)");
     assert!(insert.execute(&mut *reader).await.is_err());
 }
+
+#[tokio::test]
+async fn a_database_can_be_opened_and_read_while_somebody_holds_its_write_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config::sqlite(folder.path().join("x.sqlite"));
+    let database = Database::open(&config).await.unwrap();
+    database.migrate(&ONE).await.unwrap();
+    let held = database.begin().await.unwrap();
+    let short = config.with_lock_wait(std::time::Duration::from_millis(100));
+    let other = Database::open(&short).await.unwrap();
+    let mut reader = other.read().await.unwrap();
+    let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM lines")
+        .fetch_one(&mut *reader)
+        .await
+        .unwrap();
+    assert_eq!(count, 0);
+    held.rollback().await.unwrap();
+}

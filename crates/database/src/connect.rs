@@ -133,10 +133,11 @@ async fn try_out(
     set_up(&mut connection, settings).await?;
     if dialect == Dialect::Sqlite {
         let begin = raw_sql("BEGIN IMMEDIATE; ROLLBACK");
-        match connection.execute(begin).await {
-            // Somebody is writing, so it can be written to.
-            Err(error) if kind(&error) == Kind::Retry => {}
-            result => drop(result?),
+        // Where somebody else is writing, it can be written to.
+        if let Err(error) = connection.execute(begin).await
+            && kind(&error) != Kind::Retry
+        {
+            return Err(error);
         }
     }
     connection.close().await

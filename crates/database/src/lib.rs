@@ -13,8 +13,10 @@
 //! The invariant: `Ok` from [`Tx::commit`] means durable, `Ok` from [`Tx::rollback`] means undone,
 //! and anything else is never taken for either.
 //!
-//! SQL is written once for both, with `?` for parameters: see DESIGN in the repository's docs for
-//! the types that both understand.
+//! SQL is written once for both: `?` for parameters; BIGINT, INT, SMALLINT, VARCHAR, TEXT and BLOBs
+//! only; no RETURNING and no ON CONFLICT (insert, and take the duplicate as data); sums cast by
+//! `CAST(SUM(x) AS SIGNED)`; each CREATE TABLE ends in MariaDB's engine and character set, in a
+//! comment to SQLite. Lengths are checked in Rust: SQLite ignores `VARCHAR(n)`.
 
 mod config;
 mod connect;

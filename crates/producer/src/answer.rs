@@ -97,6 +97,10 @@ pub enum SendError {
     /// The broker didn't take the half message; no transaction was begun.
     #[error("the broker didn't take the message, nothing was moved: {0}")]
     Unavailable(#[source] rocketmq::Error),
+    /// The transaction didn't get as far as its row. Nothing was moved by this call; what became of an
+    /// earlier one with this `tx_no` is not known: ask for the result, or call again.
+    #[error("the transaction was not begun, nothing was moved: {0}")]
+    NotBegun(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// This `tx_no` belongs to a different request.
     #[error("tx_no {0} was used for a different request")]
     OtherRequest(TxNo),

@@ -50,6 +50,8 @@ pub(crate) enum FeedError {
     Status(reqwest::StatusCode),
     #[error("the feed stands still at {0:?} without being at its end")]
     Stuck(String),
+    #[error("the feed has two epochs at once, {0} and {1}: two notifiers with different records")]
+    TwoEpochs(String, String),
     #[error(transparent)]
     Database(#[from] DatabaseError),
 }
@@ -67,12 +69,16 @@ pub(crate) async fn run(shared: &Shared, stop: CancellationToken) {
         }
         let overlap =
             overlapped_at.is_none_or(|at| at.elapsed() >= Duration::from_millis(OVERLAP_MS));
-        let from = if overlap {
-            From::Overlap
+        let start = if overlap {
+            Start::Overlap
         } else {
-            From::Position
+            Start::Position
         };
-        match read_to_end(shared, from).await {
+        // Cut off anywhere, it has applied whole pages only.
+        let Some(read) = stop.run_until_cancelled(read_to_end(shared, start)).await else {
+            return;
+        };
+        match read {
             Ok(()) => {
                 if overlap {
                     overlapped_at = Some(Instant::now());
@@ -94,7 +100,7 @@ pub(crate) async fn run(shared: &Shared, stop: CancellationToken) {
 
 /// Where a reading starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum From {
+enum Start {
     /// After the last outcome applied.
     Position,
     /// A little before it, for outcomes that were written late.
@@ -102,11 +108,12 @@ pub(crate) enum From {
 }
 
 /// Reads and applies pages until the feed says that it has no more.
-pub(crate) async fn read_to_end(shared: &Shared, from: From) -> Result<(), FeedError> {
+async fn read_to_end(shared: &Shared, start: Start) -> Result<(), FeedError> {
     let mut position = stored(shared).await?;
-    let mut after = match from {
-        From::Position => position.last_id.clone(),
-        From::Overlap => overlapped(&position.last_id),
+    let mut restarted: Option<String> = None;
+    let mut after = match start {
+        Start::Position => position.last_id.clone(),
+        Start::Overlap => overlapped(&position.last_id),
     };
     loop {
         // Taken before the page was: what it doesn't show is younger than this.
@@ -114,6 +121,9 @@ pub(crate) async fn read_to_end(shared: &Shared, from: From) -> Result<(), FeedE
         let page = fetch(shared, &after).await?;
         match turn(&position, &page.epoch, &page.next) {
             Turn::Restart(beginning) => {
+                if let Some(epoch) = restarted.replace(beginning.epoch.clone()) {
+                    return Err(FeedError::TwoEpochs(epoch, beginning.epoch));
+                }
                 if !position.epoch.is_empty() {
                     tracing::warn!(
                         event = "feed_epoch_changed",

@@ -40,7 +40,9 @@ pub(crate) enum Why {
     Duplicate,
     /// The business closure refused.
     Refused(Box<dyn std::error::Error + Send + Sync>),
-    /// A statement failed.
+    /// It didn't get as far as the row: the database or the deadline was in the way.
+    NotBegun(Box<dyn std::error::Error + Send + Sync>),
+    /// A later statement failed.
     Database(DatabaseError),
     /// The deadline passed.
     DeadlinePassed,
@@ -63,9 +65,14 @@ pub(crate) async fn transact(
     };
     let mut tx = match timeout_at(deadline, begin).await {
         Ok(Ok(tx)) => tx,
-        Ok(Err(error)) => return Local::RolledBack(Why::Database(error)),
-        Err(_elapsed) => return Local::RolledBack(Why::DeadlinePassed),
+        Ok(Err(error)) => return Local::RolledBack(Why::NotBegun(error.into())),
+        Err(elapsed) => return Local::RolledBack(Why::NotBegun(elapsed.into())),
     };
+    match timeout_at(deadline, record(shared, notification, &mut tx)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(why)) => return roll_back(tx, why).await,
+        Err(elapsed) => return roll_back(tx, Why::NotBegun(elapsed.into())).await,
+    }
     let changed = timeout_at(deadline, change(shared, notification, business, &mut tx)).await;
     match changed {
         // A stall between the last statement and here may have outlasted the deadline unnoticed.
@@ -77,19 +84,24 @@ pub(crate) async fn transact(
     }
 }
 
+/// The first statement: whoever comes second under a `tx_no` learns it here, before any business.
+async fn record(shared: &Shared, notification: &Notification, tx: &mut Tx) -> Result<(), Why> {
+    let now_ms = shared.clock.now_ms();
+    let next_send_ms = now_ms.saturating_add(shared.config.first_relay_ms());
+    outgoing::record(tx, notification, now_ms, next_send_ms)
+        .await
+        .map_err(|error| match error.kind() {
+            Kind::Duplicate => Why::Duplicate,
+            _ => Why::NotBegun(error.into()),
+        })
+}
+
 async fn change(
     shared: &Shared,
     notification: &Notification,
     business: Business,
     tx: &mut Tx,
 ) -> Result<Instant, Why> {
-    let now_ms = shared.clock.now_ms();
-    let next_send_ms = now_ms.saturating_add(shared.config.first_relay_ms());
-    match outgoing::record(tx, notification, now_ms, next_send_ms).await {
-        Ok(()) => {}
-        Err(error) if error.kind() == Kind::Duplicate => return Err(Why::Duplicate),
-        Err(error) => return Err(Why::Database(error)),
-    }
     shared
         .steps
         .reached(Step::AfterInsert, &notification.tx_no)

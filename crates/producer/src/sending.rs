@@ -84,6 +84,7 @@ async fn explain(
 ) -> Result<SendOutcome, SendError> {
     match why {
         Why::Duplicate => earlier(shared, notification).await,
+        Why::NotBegun(reason) => Err(SendError::NotBegun(reason)),
         Why::Refused(reason) => Err(SendError::Refused(reason)),
         Why::Database(error) => Err(SendError::Database(error)),
         Why::DeadlinePassed => Err(SendError::DeadlinePassed(
@@ -97,7 +98,10 @@ async fn explain(
 async fn earlier(shared: &Shared, notification: &Notification) -> Result<SendOutcome, SendError> {
     let tx_no = notification.tx_no;
     let read = async { outgoing::standing(&mut *shared.database.read().await?, &tx_no).await };
-    let Some(standing) = read.await.map_err(SendError::Database)? else {
+    let Some(standing) = read
+        .await
+        .map_err(|error| SendError::NotBegun(error.into()))?
+    else {
         // Rows are never deleted; whoever restored an old database meanwhile must ask again.
         return Ok(SendOutcome::Unknown);
     };

@@ -114,6 +114,8 @@ fn refused(error: SendError) -> Problem {
             None => rolled_back(text),
         },
         SendError::Unavailable(_) => refusal::unavailable(text),
+        // No state: an earlier request with this number may have committed.
+        SendError::NotBegun(_) => refusal::unavailable(text),
         SendError::OtherRequest(_) => Problem::new(StatusCode::CONFLICT, text).field("tx_no"),
         SendError::RolledBack(_) => Problem::new(StatusCode::CONFLICT, text).field("tx_no").with(STATE, ROLLED_BACK),
         SendError::Database(error) if error.kind() == Kind::Retry => {

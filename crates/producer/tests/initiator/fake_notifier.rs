@@ -19,6 +19,8 @@ pub(crate) struct Feed {
     pub(crate) lines: Vec<OutcomeLine>,
     /// The most lines of a page, whatever is asked for.
     pub(crate) page: usize,
+    /// Has another epoch at each request while set: two notifiers behind one address.
+    pub(crate) restless: bool,
     /// Answers 503 while set.
     pub(crate) away: bool,
     /// The cursors that were asked with.
@@ -38,6 +40,7 @@ impl FakeNotifier {
             epoch: "e1".into(),
             lines: Vec::new(),
             page: 1_000,
+            restless: false,
             away: false,
             asked: Vec::new(),
         };
@@ -128,6 +131,9 @@ async fn outcomes(
         return Err(StatusCode::SERVICE_UNAVAILABLE);
     }
     feed.asked.push(query.after.clone());
+    if feed.restless {
+        feed.epoch = format!("e{}", feed.asked.len());
+    }
     let limit = usize::try_from(query.limit.unwrap_or(1_000))
         .unwrap_or(1_000)
         .min(feed.page);

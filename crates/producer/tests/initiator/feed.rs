@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use notification::{Outcome, OutcomeKind, TxNo};
-use producer::{Initiator, NoSteps};
+use producer::{Initiator, NoSteps, relay};
 
 use crate::fake_notifier::FakeNotifier;
 use crate::stage::{Stage, eventually};
@@ -191,4 +191,25 @@ async fn only_the_acceptors_word_about_our_own_source_counts() {
     notifier.say(1_700_000_000_002, last, OutcomeKind::Accepted);
     becomes(&initiator, &last, Outcome::Accepted).await;
     assert_eq!(outcome(&initiator, &tx_no).await, Some(Outcome::None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_with_two_epochs_at_once_is_not_read_in_circles_and_not_trusted() {
+    let notifier = FakeNotifier::start().await;
+    notifier.feed(|feed| feed.restless = true);
+    let stage = Stage::with_notifier(&notifier).await;
+    let initiator = stage.initiator(Arc::new(NoSteps)).await;
+    let tx_no = committed(&initiator).await;
+    asked_again(&notifier, 4).await;
+    let late = service::clock::now_ms() + 11 * 60_000;
+    let pass = relay::pass(&initiator, late)
+        .await
+        .expect("the pass is made");
+    assert_eq!(pass.paused, Some(relay::Pause::FeedUnread));
+    let asked = notifier.feed(|feed| feed.asked.len());
+    assert!(asked < 100, "asked {asked} times in a few seconds");
+
+    notifier.feed(|feed| feed.restless = false);
+    notifier.say(1_700_000_000_000, tx_no, OutcomeKind::Accepted);
+    becomes(&initiator, &tx_no, Outcome::Accepted).await;
 }

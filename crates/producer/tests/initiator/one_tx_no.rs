@@ -114,3 +114,34 @@ async fn a_number_whose_business_refused_may_be_used_again() {
     );
     stage.settles_at(1).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_request_that_finds_the_database_busy_says_nothing_of_the_first() {
+    let stage = Stage::start().await;
+    let barrier = Barrier::open();
+    let initiator = stage.initiator(barrier.clone()).await;
+    let tx_no = fresh();
+    // Given a first request whose transaction holds the database,
+    let gate = barrier.close(Step::BeforeCommit);
+    let sender = initiator.clone();
+    let first = tokio::spawn(async move {
+        sender
+            .send_in_transaction(transfer(tx_no), debit(tx_no))
+            .await
+    });
+    gate.arrived(1).await;
+    // when the same comes again,
+    let second = initiator
+        .send_in_transaction(transfer(tx_no), debit(tx_no))
+        .await;
+    // then it is told that nothing was begun, and not that all was rolled back,
+    assert!(matches!(second, Err(SendError::NotBegun(_))), "{second:?}");
+    // for the first one commits.
+    gate.open();
+    let first = first.await.expect("no panic");
+    assert!(
+        matches!(first, Ok(SendOutcome::Committed { .. })),
+        "{first:?}"
+    );
+    stage.settles_at(1).await;
+}

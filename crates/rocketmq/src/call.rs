@@ -3,6 +3,7 @@
 //! Every request of this crate goes through [`Caller::call`], so that none is without a deadline
 //! and none leaves the health memory untouched.
 
+use std::error::Error as _;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,17 +123,17 @@ impl Caller {
 
 /// The kind of a gRPC status: what the transport or the gRPC layer says, not the server's reply.
 fn from_transport(status: &Status, address: &Address, timeout: Duration) -> ErrorKind {
-    use std::error::Error as _;
     let address = address.to_string();
     // tonic says `Unknown` or `Internal` for a connection that breaks under a call, and only then
-    // is there a source.
-    let broke = status.source().is_some();
+    // is there a cause.
+    let broke = causes(status).next().is_some();
+    let expired = causes(status).any(|cause| cause.is::<tonic::TimeoutExpired>());
     match status.code() {
         tonic::Code::DeadlineExceeded => ErrorKind::Timeout {
             address,
             after: timeout,
         },
-        tonic::Code::Cancelled if !broke => ErrorKind::Timeout {
+        tonic::Code::Cancelled if expired || !broke => ErrorKind::Timeout {
             address,
             after: timeout,
         },
@@ -155,15 +156,15 @@ fn rejected(code: v2::Code, status: &Status) -> ErrorKind {
     }
 }
 
+/// What made the transport fail, from the outermost cause to the innermost.
+fn causes(status: &Status) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(status.source(), |&cause| cause.source())
+}
+
 fn unreachable(status: &Status, address: String) -> ErrorKind {
-    use std::error::Error as _;
-    // The innermost source names the cause ("Connection refused"); the outer ones say "transport".
-    let mut reason = status.message().to_owned();
-    let mut source = status.source();
-    while let Some(error) = source {
-        reason = error.to_string();
-        source = error.source();
-    }
+    // The innermost cause says what happened ("Connection refused"); the others say "transport".
+    let cause = causes(status).last();
+    let reason = cause.map_or_else(|| status.message().to_owned(), ToString::to_string);
     ErrorKind::Unreachable { address, reason }
 }
 

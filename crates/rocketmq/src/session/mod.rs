@@ -49,11 +49,20 @@ impl Role {
     }
 }
 
+/// What the server knows of this client, as far as the client can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Unknown,
+    /// The Settings are on their way.
+    Told,
+    /// The server has acknowledged them.
+    Ready,
+}
+
 /// One telemetry session, as its users see it.
 #[derive(Debug)]
 pub(crate) struct Session {
-    /// Whether the server has acknowledged the Settings, as far as is known.
-    ready: watch::Sender<bool>,
+    standing: watch::Sender<Standing>,
     forgotten: Notify,
     stop: CancellationToken,
 }
@@ -62,12 +71,16 @@ impl Session {
     /// Waits until the server has acknowledged the Settings.
     pub(crate) async fn ready(&self) {
         // Fails only when the sender is gone, and `self` holds it.
-        let _ = self.ready.subscribe().wait_for(|ready| *ready).await;
+        let _ = self
+            .standing
+            .subscribe()
+            .wait_for(|standing| *standing == Standing::Ready)
+            .await;
     }
 
     /// The server showed that it has no Settings: sends them again.
     pub(crate) fn send_settings_again(&self) {
-        self.ready.send_replace(false);
+        self.standing.send_replace(Standing::Unknown);
         self.forgotten.notify_one();
     }
 }
@@ -108,7 +121,7 @@ impl Sessions {
             return Arc::clone(session);
         }
         let session = Arc::new(Session {
-            ready: watch::Sender::new(false),
+            standing: watch::Sender::new(Standing::Unknown),
             forgotten: Notify::new(),
             stop: self.stop.child_token(),
         });
@@ -138,14 +151,14 @@ impl Sessions {
         });
     }
 
-    /// Says goodbye to every server that knows this client, then ends the sessions.
+    /// Says goodbye to every server that may know this client, then ends the sessions.
     pub(crate) async fn close(&self) {
         const OPERATION: &str = "notify client termination";
         let open: Vec<_> = self.map().drain().collect();
         let caller = &self.role.caller;
         let goodbyes = open
             .iter()
-            .filter(|(_, session)| *session.ready.borrow())
+            .filter(|(_, session)| *session.standing.borrow() != Standing::Unknown)
             .map(|(address, _)| async move {
                 let request = v2::NotifyClientTerminationRequest {
                     group: self.role.group(),

@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::settings::BackoffPolicy;
-use super::{Role, Session, heartbeat};
+use super::{Role, Session, Standing, heartbeat};
 use crate::call::check;
 use crate::checks::Checks;
 use crate::endpoints::Address;
@@ -33,7 +33,7 @@ pub(super) async fn keep_up(role: &Role, address: &Address, session: &Session) {
             Ok(never) => match never {},
             Err(error) => error,
         };
-        session.ready.send_replace(false);
+        session.standing.send_replace(Standing::Unknown);
         failures = failures.saturating_add(1);
         // Once at first, then ever more rarely: a broker that is away all night fills no log.
         if failures.is_power_of_two() {
@@ -66,6 +66,7 @@ async fn converse(
             .map_err(|_| unreachable(address, "the server does not read"))
     };
     say(settings_of(role))?;
+    session.standing.send_replace(Standing::Told);
 
     let mut service = caller.shared.endpoints.service(address);
     let opening = service.telemetry(caller.request(ReceiverStream::new(sent)));
@@ -119,6 +120,7 @@ async fn converse(
             () = session.forgotten.notified() => {
                 tracing::info!(%address, client = role.name(), "settings_sent_again");
                 say(settings_of(role))?;
+                session.standing.send_replace(Standing::Told);
                 acknowledged_by = Some(Instant::now() + timeout);
             }
             () = until(acknowledged_by) => {
@@ -180,7 +182,7 @@ fn obey(
                 }
                 changed
             });
-            session.ready.send_replace(true);
+            session.standing.send_replace(Standing::Ready);
         }
         Some(Command::RecoverOrphanedTransactionCommand(orphan)) => match &role.checks {
             Some(checks) => Checks::answer(checks, &role.caller, address, orphan),

@@ -1,0 +1,137 @@
+//! Administration over remoting, against a server that answers by script.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use rocketmq::{Admin, ErrorKind, GroupSpec, TopicKind, TopicSpec};
+use rocketmq_wire::remoting::{CreateGroup, CreateTopic, Frame};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+/// What the server does with a request.
+#[derive(Clone, Copy)]
+enum Answer {
+    Code(i32),
+    /// A response to something else first.
+    StrayFirst,
+    Garbage,
+    HangUp,
+}
+
+/// Answers the requests of any number of connections in turn; the requests come out of the channel.
+async fn server(answers: Vec<Answer>) -> (SocketAddr, mpsc::Receiver<Frame>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (seen, requests) = mpsc::channel(16);
+    tokio::spawn(async move {
+        let mut answers = answers.into_iter().peekable();
+        while answers.peek().is_some() {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut buffer = BytesMut::new();
+            while let Some(request) = read(&mut stream, &mut buffer).await {
+                let mut reply = BytesMut::new();
+                let answer = answers.next().unwrap();
+                match answer {
+                    Answer::Code(code) => request
+                        .response(code, Some("remark".to_owned()))
+                        .encode(&mut reply)
+                        .unwrap(),
+                    Answer::StrayFirst => {
+                        let stray = Frame {
+                            opaque: request.opaque - 1,
+                            ..request.response(1, None)
+                        };
+                        stray.encode(&mut reply).unwrap();
+                        request.response(0, None).encode(&mut reply).unwrap();
+                    }
+                    Answer::Garbage => reply.extend_from_slice(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+                    Answer::HangUp => {}
+                }
+                seen.send(request).await.unwrap();
+                stream.write_all(&reply).await.unwrap();
+                if matches!(answer, Answer::HangUp | Answer::Garbage) {
+                    break;
+                }
+            }
+        }
+    });
+    (address, requests)
+}
+
+async fn read(stream: &mut tokio::net::TcpStream, buffer: &mut BytesMut) -> Option<Frame> {
+    loop {
+        if let Some(frame) = Frame::decode(buffer).unwrap() {
+            return Some(frame);
+        }
+        if stream.read_buf(buffer).await.unwrap() == 0 {
+            return None;
+        }
+    }
+}
+
+fn topic() -> TopicSpec {
+    TopicSpec {
+        name: "topic_a".to_owned(),
+        kind: TopicKind::Transaction,
+        queues: 8,
+    }
+}
+
+#[tokio::test]
+async fn topics_and_groups_are_asked_for_as_they_are_meant() {
+    let (address, mut requests) = server(vec![Answer::Code(0), Answer::StrayFirst]).await;
+    let admin = Admin::connect(&address.to_string()).await.unwrap();
+    admin.create_topic(&topic()).await.unwrap();
+    let group = GroupSpec {
+        name: "group_a".to_owned(),
+        retry_max_times: 1000,
+        delays: vec![Duration::from_secs(10)],
+    };
+    admin.create_group(&group).await.unwrap();
+    let made = CreateTopic::from_frame(&requests.recv().await.unwrap()).unwrap();
+    assert_eq!(
+        (made.topic.as_str(), made.queues, made.kind),
+        ("topic_a", 8, TopicKind::Transaction)
+    );
+    let made = CreateGroup::from_frame(&requests.recv().await.unwrap()).unwrap();
+    assert_eq!((made.retry_max_times, made.delays), (1000, group.delays));
+}
+
+#[tokio::test]
+async fn a_refusal_carries_the_servers_code_and_words() {
+    let (address, _requests) = server(vec![Answer::Code(13)]).await;
+    let admin = Admin::connect(&address.to_string()).await.unwrap();
+    let error = admin.create_topic(&topic()).await.unwrap_err();
+    assert_eq!(
+        error.kind(),
+        &ErrorKind::Rejected {
+            code: 13,
+            message: "remark".to_owned()
+        }
+    );
+}
+
+#[tokio::test]
+async fn a_connection_that_failed_is_made_anew_for_the_next_request() {
+    let (address, _requests) = server(vec![Answer::Garbage, Answer::HangUp, Answer::Code(0)]).await;
+    let admin = Admin::connect(&address.to_string()).await.unwrap();
+    for _ in 0..2 {
+        let error = admin.create_topic(&topic()).await.unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::Unreachable { .. }),
+            "{error}"
+        );
+    }
+    admin.create_topic(&topic()).await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_there_is_said_with_the_address() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let error = Admin::connect(&address).await.unwrap_err();
+    assert!(error.to_string().contains(&address), "{error}");
+}

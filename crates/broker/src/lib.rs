@@ -10,6 +10,8 @@ mod config;
 mod error;
 mod grpc;
 mod names;
+#[cfg(test)]
+mod power_cut;
 mod remoting;
 mod stats;
 mod store;

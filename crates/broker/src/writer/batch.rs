@@ -19,6 +19,9 @@ pub(super) struct Batch<'b, 't> {
     pub(super) effects: Effects,
 }
 
+/// One answer, waiting to hear how the commit went.
+type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
 /// What follows from a batch.
 #[derive(Default)]
 pub(super) struct Effects {
@@ -27,7 +30,7 @@ pub(super) struct Effects {
     /// Topics that messages were added to.
     pub(super) arrivals: Vec<u32>,
     /// Answers, to be given after the commit.
-    answers: Vec<Box<dyn FnOnce(Result<(), StoreError>) + Send>>,
+    answers: Vec<Answer>,
     /// Receives to be answered after the commit.
     pub(super) handed: Vec<(Reply<Taken>, Taken)>,
     /// Check-backs to be sent after the commit.

@@ -28,6 +28,8 @@ const BATCH: usize = 2048;
 const BATCH_BYTES: usize = 16 * 1024 * 1024;
 /// The longest sleep: a wall clock that was set forward is noticed after this.
 const NAP: Duration = Duration::from_millis(500);
+/// How soon to try a store again that failed.
+const RECOVERY: Duration = Duration::from_millis(200);
 /// How soon to look again when check-backs are due and the way to the clients is full.
 const CROWDED: Duration = Duration::from_millis(20);
 
@@ -84,7 +86,9 @@ impl Writer {
             stopping: false,
             _lock: lock,
         };
-        writer.commit(Vec::new(), &mut Effects::default())?;
+        let mut effects = Effects::default();
+        writer.commit(Vec::new(), &mut effects)?;
+        writer.follow_up(effects, &Ok(()));
         let thread = std::thread::Builder::new()
             .name("broker-writer".into())
             .spawn(move || writer.run())
@@ -104,7 +108,7 @@ impl Writer {
 
     /// How long there is nothing to do unless someone asks.
     fn nap(&self) -> Duration {
-        if !self.unclaimed.is_empty() {
+        if !self.unclaimed.is_empty() && self.state.is_some() {
             return Duration::ZERO;
         }
         let now = Instant::now();
@@ -112,7 +116,9 @@ impl Writer {
         if let Some(deadline) = self.waiting.next_deadline() {
             nap = nap.min(deadline.saturating_duration_since(now));
         }
-        let Some(state) = &self.state else { return nap };
+        let Some(state) = &self.state else {
+            return RECOVERY;
+        };
         let now_ms = self.clock.now_ms();
         let until = |due_ms: u64| Duration::from_millis(due_ms.saturating_sub(now_ms));
         for reading in self.waiting.readings().filter_map(|id| state.reading(id)) {
@@ -141,7 +147,12 @@ impl Writer {
         let mut next = first;
         while let Some(Request { op, .. }) = next {
             bytes += size(&op);
-            ops.push(op);
+            match op {
+                // These hold also when the store fails.
+                Op::EndPolls => self.polls_ended = true,
+                Op::Stop => self.stopping = true,
+                op => ops.push(op),
+            }
             if ops.len() >= BATCH || bytes >= BATCH_BYTES {
                 break;
             }
@@ -289,8 +300,7 @@ impl Writer {
                 batch.create_group(&name, policy)?;
                 batch.effects.answer(reply, ());
             }
-            Op::EndPolls => self.polls_ended = true,
-            Op::Stop => self.stopping = true,
+            Op::EndPolls | Op::Stop => {}
         }
         Ok(())
     }

@@ -21,7 +21,10 @@ impl BankRun {
     pub async fn commit(&mut self, world: &World, amount_fen: i64) -> TxNo {
         let tx_no = world.fresh_tx_no();
         self.asks(tx_no, amount_fen);
-        let posted = world.transfer(&tx_no, amount_fen).await.expect("bank1 is asked");
+        let posted = world
+            .transfer(&tx_no, amount_fen)
+            .await
+            .expect("bank1 is asked");
         assert_eq!(posted, Posted::Committed);
         tx_no
     }
@@ -49,19 +52,43 @@ impl BankRun {
             let listed = committed.iter().find(|transfer| transfer.tx_no == *tx_no);
             let state = world.result(tx_no).await.expect("bank1 answers").state;
             let is_committed = state == BusinessState::Committed;
-            assert_eq!(is_committed, listed.is_some(), "{tx_no}: {state}, yet its debit says otherwise");
-            assert!(listed.is_none_or(|transfer| transfer.amount_fen == *amount_fen), "{tx_no}: another amount");
+            assert_eq!(
+                is_committed,
+                listed.is_some(),
+                "{tx_no}: {state}, yet its debit says otherwise"
+            );
+            assert!(
+                listed.is_none_or(|transfer| transfer.amount_fen == *amount_fen),
+                "{tx_no}: another amount"
+            );
             let is_applied = world.is_applied(tx_no).await.expect("bank2 answers");
-            assert_eq!(is_applied, is_committed, "{tx_no}: {state}, applied: {is_applied}");
+            assert_eq!(
+                is_applied, is_committed,
+                "{tx_no}: {state}, applied: {is_applied}"
+            );
         }
         let debits: i64 = committed.iter().map(|transfer| transfer.amount_fen).sum();
-        assert_eq!(moved(world, Bank::Bank1).await, -debits, "bank1's accounts differ from its transfers");
-        assert_eq!(moved(world, Bank::Bank2).await, debits, "bank2's credits differ from bank1's debits");
+        assert_eq!(
+            moved(world, Bank::Bank1).await,
+            -debits,
+            "bank1's accounts differ from its transfers"
+        );
+        assert_eq!(
+            moved(world, Bank::Bank2).await,
+            debits,
+            "bank2's credits differ from bank1's debits"
+        );
     }
 }
 
 /// How much more a bank holds than it opened with.
 async fn moved(world: &World, bank: Bank) -> i64 {
-    let accounts = world.accounts(bank).await.expect("a bank lists its accounts");
-    accounts.iter().map(|account| account.balance_fen - account.opening_fen).sum()
+    let accounts = world
+        .accounts(bank)
+        .await
+        .expect("a bank lists its accounts");
+    accounts
+        .iter()
+        .map(|account| account.balance_fen - account.opening_fen)
+        .sum()
 }

@@ -63,14 +63,29 @@ pub struct FakeReceiver {
 impl FakeReceiver {
     /// Starts one that answers 200 to everything, until it is told otherwise.
     pub async fn start() -> FakeReceiver {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("some port is free");
-        let address = listener.local_addr().expect("a bound listener has an address");
-        let shared = Shared { script: Arc::default(), released: watch::Sender::new(0) };
-        let router = Router::new().route("/notifications", post(take)).with_state(shared.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("some port is free");
+        let address = listener
+            .local_addr()
+            .expect("a bound listener has an address");
+        let shared = Shared {
+            script: Arc::default(),
+            released: watch::Sender::new(0),
+        };
+        let router = Router::new()
+            .route("/notifications", post(take))
+            .with_state(shared.clone());
         let server = tokio::spawn(async move {
-            axum::serve(listener, router).await.expect("serving ends with the test");
+            axum::serve(listener, router)
+                .await
+                .expect("serving ends with the test");
         });
-        FakeReceiver { url: format!("http://{address}/notifications"), shared, server }
+        FakeReceiver {
+            url: format!("http://{address}/notifications"),
+            shared,
+            server,
+        }
     }
 
     /// Where it is rung.
@@ -110,12 +125,18 @@ impl FakeReceiver {
     /// Waits until at least `many` POSTs have come.
     pub async fn rung(&self, many: usize, within: Duration) {
         let what = format!("{many} POSTs at the receiver");
-        let came = eventually(&what, within, || async { Ok((self.script().rings.len() >= many).then_some(())) });
-        came.await.unwrap_or_else(|error| panic!("{error:#}, {} came", self.script().rings.len()));
+        let came = eventually(&what, within, || async {
+            Ok((self.script().rings.len() >= many).then_some(()))
+        });
+        came.await
+            .unwrap_or_else(|error| panic!("{error:#}, {} came", self.script().rings.len()));
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {
-        self.shared.script.lock().expect("no test panics with the script in hand")
+        self.shared
+            .script
+            .lock()
+            .expect("no test panics with the script in hand")
     }
 }
 
@@ -128,16 +149,30 @@ impl Drop for FakeReceiver {
 async fn take(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
     let mut released = shared.released.subscribe();
     let behaviour = {
-        let mut script = shared.script.lock().expect("no test panics with the script in hand");
-        let tx_no = headers.get("webhook-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
-        script.rings.push(Ring { tx_no, at: Instant::now(), headers, body });
+        let mut script = shared
+            .script
+            .lock()
+            .expect("no test panics with the script in hand");
+        let tx_no = headers
+            .get("webhook-id")
+            .and_then(|id| id.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
+        script.rings.push(Ring {
+            tx_no,
+            at: Instant::now(),
+            headers,
+            body,
+        });
         let next = script.once.pop_front().or_else(|| script.otherwise.clone());
         next.unwrap_or(Behaviour::Answer(200, r#"{"result":"applied"}"#.to_owned()))
     };
     match behaviour {
-        Behaviour::Answer(status, body) => {
-            (StatusCode::from_u16(status).expect("a test names a real status"), body).into_response()
-        }
+        Behaviour::Answer(status, body) => (
+            StatusCode::from_u16(status).expect("a test names a real status"),
+            body,
+        )
+            .into_response(),
         Behaviour::Hold => {
             // The sender lives in `shared`, so this ends with a release.
             released.changed().await.expect("the receiver lives");

@@ -9,7 +9,13 @@ use nix::unistd::Pid;
 /// The pids of the services that run on a data folder; empty while nothing does.
 pub fn pids_of(data: &Path) -> Vec<u32> {
     let run = demo::RunFile::read(data).expect("a run file is always whole");
-    run.map(|run| run.services.values().filter_map(|service| service.pid).collect()).unwrap_or_default()
+    run.map(|run| {
+        run.services
+            .values()
+            .filter_map(|service| service.pid)
+            .collect()
+    })
+    .unwrap_or_default()
 }
 
 /// Whether a process is there, and not merely waiting to be buried.
@@ -19,7 +25,11 @@ pub fn lives(pid: u32) -> bool {
     }
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
     // Without /proc a process that is not buried yet counts as alive.
-    !stat.is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')))
+    !stat.is_ok_and(|stat| {
+        stat.rsplit(") ")
+            .next()
+            .is_some_and(|rest| rest.starts_with('Z'))
+    })
 }
 
 /// Sends a signal to a process that the test started.

@@ -12,6 +12,7 @@ mod leftovers;
 mod run;
 pub mod settings;
 mod stage;
+mod system;
 mod transcript;
 
 pub use bank_run::BankRun;
@@ -20,7 +21,8 @@ pub use fake_receiver::{Behaviour, FakeReceiver, Ring};
 pub use leftovers::{lives, pids_of, send};
 pub use run::{Finished, run, run_within, spawn};
 pub use stage::{PATIENCE, Setting, TestStage, http};
-pub use transcript::normalised;
+pub use system::System;
+pub use transcript::{Typed, normalised, readme_transcript, typed};
 
 /// The program under test: only a test's own crate can name it.
 #[macro_export]

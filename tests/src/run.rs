@@ -20,7 +20,9 @@ pub struct Finished {
 impl Finished {
     /// Its exit code; a command that died of a signal fails the test.
     pub fn code(&self) -> i32 {
-        self.status.code().unwrap_or_else(|| panic!("no exit code: {self:?}"))
+        self.status
+            .code()
+            .unwrap_or_else(|| panic!("no exit code: {self:?}"))
     }
 
     /// Asserts exit code and that each of `parts` was said on stderr.
@@ -28,7 +30,11 @@ impl Finished {
     pub fn refuses(&self, code: i32, parts: &[&str]) {
         assert_eq!(self.code(), code, "{self:?}");
         for part in parts {
-            assert!(self.stderr.contains(part), "{part:?} is missing in:\n{}", self.stderr);
+            assert!(
+                self.stderr.contains(part),
+                "{part:?} is missing in:\n{}",
+                self.stderr
+            );
         }
     }
 }
@@ -39,11 +45,21 @@ pub async fn run(program: &Path, folder: &Path, args: &[&str]) -> Finished {
 }
 
 /// Runs a command to its end in `folder`. One that takes longer is killed and fails the test.
-pub async fn run_within(within: Duration, program: &Path, folder: &Path, args: &[&str]) -> Finished {
+pub async fn run_within(
+    within: Duration,
+    program: &Path,
+    folder: &Path,
+    args: &[&str],
+) -> Finished {
     let child = spawn(program, folder, args);
     let output = tokio::time::timeout(within, child.wait_with_output())
         .await
-        .unwrap_or_else(|_| panic!("`ringback {}` did not end within {within:?}", args.join(" ")))
+        .unwrap_or_else(|_| {
+            panic!(
+                "`ringback {}` did not end within {within:?}",
+                args.join(" ")
+            )
+        })
         .expect("a child that was spawned can be waited for");
     Finished {
         status: output.status,

@@ -21,7 +21,11 @@ impl Effort {
 
 /// As `RINGBACK_SOAK` says.
 pub fn effort() -> Effort {
-    if variable("RINGBACK_SOAK").is_some() { Effort::Soak } else { Effort::Usual }
+    if variable("RINGBACK_SOAK").is_some() {
+        Effort::Soak
+    } else {
+        Effort::Usual
+    }
 }
 
 /// The seed of this run: `RINGBACK_SEED`, or a fresh one. Printed, so that a failure can be repeated.
@@ -32,7 +36,10 @@ pub fn seed(test: &str) -> u64 {
     seed
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place where tests read the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where tests read the environment"
+)]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

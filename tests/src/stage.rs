@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use demo::{
-    Addresses, BrokerChoice, ConfigFile, DataFolder, DemoAmounts, Ports, Program, Stage, StagePlan, Timings,
-    UsualPorts, World,
+    Addresses, BrokerChoice, ConfigFile, DataFolder, DemoAmounts, Ports, Program, Stage, StagePlan,
+    Timings, UsualPorts, World,
 };
 use tempfile::TempDir;
 
@@ -22,7 +22,10 @@ pub struct Setting {
 
 impl Default for Setting {
     fn default() -> Setting {
-        Setting { ladder: "1s,2s,3s", config: Box::new(|text| text) }
+        Setting {
+            ladder: "1s,2s,3s",
+            config: Box::new(|text| text),
+        }
     }
 }
 
@@ -30,10 +33,16 @@ impl Setting {
     /// The notifications go to this URL, one at a time, instead of to bank2.
     pub fn one_at_a_time_to(url: String) -> Setting {
         let config = move |text: String| {
-            let bank2 = text.lines().find(|line| line.starts_with("url = ")).expect("an endpoint has a URL");
+            let bank2 = text
+                .lines()
+                .find(|line| line.starts_with("url = "))
+                .expect("an endpoint has a URL");
             text.replace(bank2, &format!("url = \"{url}\"\nconcurrency = 1"))
         };
-        Setting { config: Box::new(config), ..Setting::default() }
+        Setting {
+            config: Box::new(config),
+            ..Setting::default()
+        }
     }
 }
 
@@ -54,7 +63,10 @@ impl TestStage {
         let temporary = tempfile::tempdir().expect("a temporary folder can be made");
         let folder = DataFolder::keep(temporary.path()).expect("a fresh folder is free");
         let plan = StagePlan {
-            program: Program { path: program.to_path_buf(), without: Vec::new() },
+            program: Program {
+                path: program.to_path_buf(),
+                without: Vec::new(),
+            },
             broker: BrokerChoice::Embedded,
             amounts: DemoAmounts::On,
             ladder: None,
@@ -75,22 +87,32 @@ impl TestStage {
                 Err(error) => assert!(tries < 3, "the services do not come up: {error}"),
             }
         };
-        let world = World::new(http(), &stage.addresses, folder.path()).expect("the token is made at start");
-        TestStage { stage, world, folder, temporary: Some(temporary) }
+        let world = World::new(http(), &stage.addresses, folder.path())
+            .expect("the token is made at start");
+        TestStage {
+            stage,
+            world,
+            folder,
+            temporary: Some(temporary),
+        }
     }
 }
 
 impl Drop for TestStage {
     fn drop(&mut self) {
         if let (true, Some(temporary)) = (std::thread::panicking(), self.temporary.take()) {
-            println!("the services' logs are kept: {}", temporary.keep().join("logs").display());
+            println!(
+                "the services' logs are kept: {}",
+                temporary.keep().join("logs").display()
+            );
         }
     }
 }
 
 /// A client as the services have it.
 pub fn http() -> reqwest::Client {
-    service::http_client::build(&service::http_client::HttpOptions::default()).expect("a client can be built")
+    service::http_client::build(&service::http_client::HttpOptions::default())
+        .expect("a client can be built")
 }
 
 fn addresses(ports: &mut Ports) -> Addresses {

@@ -27,7 +27,11 @@ async fn kill_at(on: &mut TestStage, run: &mut BankRun, step: &str) -> (TxNo, u3
     on.world.hold(Bank::Bank1, step, &tx_no).await.unwrap();
     let world = on.world.clone();
     let asking = tokio::spawn(async move { world.transfer(&tx_no, amount_fen).await });
-    let stands_in = on.world.held(Bank::Bank1, step, &tx_no, PATIENCE).await.unwrap();
+    let stands_in = on
+        .world
+        .held(Bank::Bank1, step, &tx_no, PATIENCE)
+        .await
+        .unwrap();
     let dead = on.stage.bank1.kill9().await.unwrap().unwrap();
     assert_eq!(stands_in, dead, "{step} was reached in another process");
     let answer = asking.await.unwrap().unwrap();
@@ -72,7 +76,11 @@ async fn a_check_back_is_answered_by_another_process_than_the_one_that_sent_the_
         let checked_by = checked_by.await.unwrap();
         let pid: u32 = checked_by.rsplit(':').next().unwrap().parse().unwrap();
         assert_ne!(pid, dead);
-        assert_eq!(Some(pid), on.stage.bank1.pid(), "{step}: answered by {checked_by}");
+        assert_eq!(
+            Some(pid),
+            on.stage.bank1.pid(),
+            "{step}: answered by {checked_by}"
+        );
     }
     run.balances(&on.world, PATIENCE).await;
 }

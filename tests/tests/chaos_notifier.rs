@@ -12,7 +12,10 @@ async fn commit(world: &World, many: usize) -> Vec<TxNo> {
     let mut committed = Vec::new();
     for _ in 0..many {
         let tx_no = world.fresh_tx_no();
-        assert_eq!(world.transfer(&tx_no, 1_001).await.unwrap(), Posted::Committed);
+        assert_eq!(
+            world.transfer(&tx_no, 1_001).await.unwrap(),
+            Posted::Committed
+        );
         committed.push(tx_no);
     }
     committed
@@ -23,8 +26,16 @@ async fn delivered(world: &World, all: &[TxNo]) -> BTreeMap<String, u32> {
     let mut attempts = BTreeMap::new();
     for tx_no in all {
         let view = world.settled(tx_no, PATIENCE).await.unwrap();
-        assert_eq!(view.notification.state, NotificationState::Delivered, "{tx_no}");
-        assert_eq!(view.attempts.len(), usize::try_from(view.notification.attempts).unwrap(), "{tx_no}");
+        assert_eq!(
+            view.notification.state,
+            NotificationState::Delivered,
+            "{tx_no}"
+        );
+        assert_eq!(
+            view.attempts.len(),
+            usize::try_from(view.notification.attempts).unwrap(),
+            "{tx_no}"
+        );
         attempts.insert(tx_no.to_string(), view.notification.attempts);
     }
     attempts
@@ -54,10 +65,17 @@ async fn a_notifier_killed_between_receive_and_post_uses_no_rung() {
     for (tx_no, attempts) in delivered(&on.world, &all).await {
         assert_eq!(attempts, 1, "{tx_no}");
         let before = cut_off.get(&tx_no).copied().unwrap_or_default();
-        assert_eq!(receiver.count()[&tx_no], before + 1, "{tx_no}: rung {before} times before it could answer");
+        assert_eq!(
+            receiver.count()[&tx_no],
+            before + 1,
+            "{tx_no}: rung {before} times before it could answer"
+        );
     }
     assert_eq!(cut_off.values().sum::<usize>(), kills);
-    assert!(cut_off.len() < all.len(), "some were killed without ever having been POSTed");
+    assert!(
+        cut_off.len() < all.len(),
+        "some were killed without ever having been POSTed"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,12 +107,18 @@ async fn what_is_delivered_is_not_rung_again_when_the_broker_replays_after_a_kil
 async fn a_refused_attempt_that_was_recorded_stays_recorded_over_a_kill() {
     let receiver = FakeReceiver::start().await;
     receiver.next([Behaviour::Answer(500, "not yet".to_owned())]);
-    let setting = Setting { ladder: "3s,3s,3s", ..Setting::one_at_a_time_to(receiver.url()) };
+    let setting = Setting {
+        ladder: "3s,3s,3s",
+        ..Setting::one_at_a_time_to(receiver.url())
+    };
     let mut on = TestStage::raise(under_test!(), setting).await;
     let tx_no = commit(&on.world, 1).await[0];
     let world = on.world.clone();
     let refused = eventually("the first attempt on record", PATIENCE, || async {
-        Ok(world.notification(&tx_no).await?.filter(|view| view.notification.attempts == 1))
+        Ok(world
+            .notification(&tx_no)
+            .await?
+            .filter(|view| view.notification.attempts == 1))
     });
     refused.await.unwrap();
     on.stage.notifier.kill9().await.unwrap();
@@ -103,5 +127,8 @@ async fn a_refused_attempt_that_was_recorded_stays_recorded_over_a_kill() {
     let rings = receiver.rings();
     assert_eq!(rings.len(), 2);
     let waited = rings[1].at - rings[0].at;
-    assert!(waited >= Duration::from_millis(2_900), "the rung was cut short: {waited:?}");
+    assert!(
+        waited >= Duration::from_millis(2_900),
+        "the rung was cut short: {waited:?}"
+    );
 }

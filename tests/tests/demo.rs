@@ -16,10 +16,19 @@ const GOLDEN: &str = include_str!("golden/demo.txt");
 async fn plays_to_its_end(folder: &Path) {
     let finished = run_within(WHOLE_STORY, under_test!(), folder, &["demo"]).await;
     let table = normalised(&finished.stdout);
-    assert_eq!(table, GOLDEN.trim_end(), "\n{}\n{}", finished.stdout, finished.stderr);
+    assert_eq!(
+        table,
+        GOLDEN.trim_end(),
+        "\n{}\n{}",
+        finished.stdout,
+        finished.stderr
+    );
     assert_eq!(finished.code(), 0);
     assert_eq!(finished.stderr, "");
-    assert!(pids_of(&folder.join(".ringback/demo")).is_empty(), "the run file is removed");
+    assert!(
+        pids_of(&folder.join(".ringback/demo")).is_empty(),
+        "the run file is removed"
+    );
 }
 
 /// Starts a demo and waits until all its services run. Gives their pids.
@@ -51,7 +60,10 @@ async fn ctrl_c_leaves_no_process_behind() {
     let folder = tempfile::tempdir().unwrap();
     let (mut child, pids) = running(folder.path()).await;
     send(child.id().unwrap(), Signal::SIGINT);
-    let status = tokio::time::timeout(PATIENCE, child.wait()).await.unwrap().unwrap();
+    let status = tokio::time::timeout(PATIENCE, child.wait())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(status.code(), Some(130));
     all_end(&pids).await;
 }
@@ -70,10 +82,15 @@ async fn usual_ports_that_are_taken_are_replaced() {
     let _taken = TcpListener::bind("127.0.0.1:8181");
     let folder = tempfile::tempdir().unwrap();
     let (mut child, pids) = running(folder.path()).await;
-    let run = demo::RunFile::read(&folder.path().join(".ringback/demo")).unwrap().unwrap();
+    let run = demo::RunFile::read(&folder.path().join(".ringback/demo"))
+        .unwrap()
+        .unwrap();
     let bank1 = run.address("bank1").unwrap();
     assert_ne!(bank1.port(), 8181);
-    assert!((20_000..32_000).contains(&bank1.port()), "{bank1} is in the ephemeral range");
+    assert!(
+        (20_000..32_000).contains(&bank1.port()),
+        "{bank1} is in the ephemeral range"
+    );
     send(child.id().unwrap(), Signal::SIGINT);
     child.wait().await.unwrap();
     all_end(&pids).await;

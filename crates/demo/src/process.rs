@@ -15,6 +15,9 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use crate::service_kind::ServiceKind;
 use crate::stage::Program;
 
+/// How many lines of a log an error message repeats.
+const LAST_WORDS: usize = 5;
+
 /// A live child, or one that ended and was not yet replaced.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -99,12 +102,21 @@ pub(crate) fn stderr_path(logs: &Path, kind: ServiceKind) -> PathBuf {
     logs.join(format!("{kind}.stderr"))
 }
 
-/// The last lines of a log, for an error message.
+/// The end of a log, for an error message: a panic from its first line, else the last few lines.
 pub(crate) fn last_words(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let lines: Vec<&str> = text
         .lines()
         .filter(|line| !line.trim().is_empty())
         .collect();
-    lines[lines.len().saturating_sub(5)..].join("\n")
+    let panic = lines
+        .iter()
+        .rposition(|line| line.contains(" panicked at "));
+    let start = panic.unwrap_or(lines.len().saturating_sub(LAST_WORDS));
+    lines[start..]
+        .iter()
+        .take(LAST_WORDS)
+        .copied()
+        .collect::<Vec<_>>()
+        .join("\n")
 }

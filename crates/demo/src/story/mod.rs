@@ -1,7 +1,7 @@
 //! The story: ten transfers, three processes killed in the middle of them, and where the money is
 //! in the end.
 //!
-//! The scenes that need nobody killed run beside those that kill bank1; then the notifier and the
+//! The scenes that need nobody killed are watched while bank1, which has answered them, is killed; then the notifier and the
 //! broker die while nothing else depends on them; then the dead letter is sent anew. A scene reports
 //! only what the banks, the notifier and the processes said, and the table judges it.
 
@@ -52,8 +52,9 @@ impl Ending {
 /// Plays all scenes. `board` is told of each line as soon as it and those above it are known.
 pub async fn play(stage: &mut Stage, world: &World, script: &Script, board: &Board) -> Ending {
     let patience = script.patience;
+    let started = ordinary::start(world, board).await;
     let (ordinary, fenced) = tokio::join!(
-        ordinary::play(world, patience, board),
+        ordinary::watch(started, world, patience, board),
         initiator_killed::play(&mut stage.bank1, world, patience, board),
     );
     let mut broker = BrokerHand::choose(stage.broker.as_mut(), script.broker_restart.as_deref());

@@ -8,6 +8,7 @@ use notification::{BusinessState, NotificationState, TxNo};
 
 use super::board::Board;
 use super::scenes::{self, ALL};
+use crate::patience::eventually;
 use crate::table::Seen;
 use crate::world::{Posted, World};
 
@@ -20,47 +21,84 @@ pub(super) struct Played {
     pub(super) dead: Option<TxNo>,
 }
 
-/// Plays them.
-pub(super) async fn play(world: &World, patience: Duration, board: &Board) -> Played {
-    let ordinary = to_its_end(world, scenes::ORDINARY, patience).await;
-    board.set(scenes::ORDINARY, ordinary.map(|(_, view)| seen(&view)));
-    let rolled_back = fail_inside(world).await;
-    board.tell("bank2 fails twice, is broken, refuses: up the ladder");
+/// The transfers of these scenes, as bank1 answered them.
+#[derive(Debug)]
+pub(super) struct Started {
+    ordinary: anyhow::Result<TxNo>,
+    rolled_back: anyhow::Result<TxNo>,
+    twice: anyhow::Result<TxNo>,
+    broken: anyhow::Result<TxNo>,
+    rejected: anyhow::Result<TxNo>,
+}
+
+/// Asks bank1 for all of them. What follows needs bank1 no more, so it may be killed meanwhile.
+pub(super) async fn start(world: &World, board: &Board) -> Started {
+    board.tell("five transfers");
+    Started {
+        ordinary: commit(world, scenes::ORDINARY).await,
+        rolled_back: fail_inside(world).await,
+        twice: commit(world, scenes::FAILS_TWICE).await,
+        broken: commit(world, scenes::BROKEN).await,
+        rejected: commit(world, scenes::REJECTS).await,
+    }
+}
+
+/// Watches them to their ends.
+pub(super) async fn watch(
+    started: Started,
+    world: &World,
+    patience: Duration,
+    board: &Board,
+) -> Played {
+    let Started {
+        ordinary,
+        rolled_back,
+        twice,
+        broken,
+        rejected,
+    } = started;
+    let ordinary = to_its_end(world, &ordinary, patience).await;
+    board.set(scenes::ORDINARY, ordinary.map(|view| seen(&view)));
+    let mut played = Played {
+        rolled_back: None,
+        dead: broken.as_ref().ok().copied(),
+    };
     let (twice, broken, rejected) = tokio::join!(
-        to_its_end(world, scenes::FAILS_TWICE, patience),
-        to_its_end(world, scenes::BROKEN, patience),
-        to_its_end(world, scenes::REJECTS, patience),
+        to_its_end(world, &twice, patience),
+        to_its_end(world, &broken, patience),
+        to_its_end(world, &rejected, patience),
     );
-    let mut played = Played::default();
     // What was posted after it has arrived or died by now, so whatever it sent would have, too.
     let nothing_sent = match rolled_back {
-        Ok(tx_no) => sent(world, played.rolled_back.insert(tx_no)).await,
+        Ok(tx_no) => sent_by_now(world, played.rolled_back.insert(tx_no), patience).await,
         Err(error) => Err(error),
     };
     board.set(scenes::FAILS_INSIDE, nothing_sent);
-    board.set(scenes::FAILS_TWICE, twice.map(|(_, view)| seen(&view)));
-    let broken = broken.map(|(tx_no, view)| {
-        played.dead = Some(tx_no);
-        seen(&view)
-    });
-    board.set(scenes::BROKEN, broken);
-    board.set(scenes::REJECTS, rejected.map(|(_, view)| rejection(&view)));
+    board.set(scenes::FAILS_TWICE, twice.map(|view| seen(&view)));
+    board.set(scenes::BROKEN, broken.map(|view| seen(&view)));
+    board.set(scenes::REJECTS, rejected.map(|view| rejection(&view)));
     played
 }
 
-/// A transfer that bank1 commits, watched until the notifier is done with it.
-async fn to_its_end(
-    world: &World,
-    scene: usize,
-    patience: Duration,
-) -> anyhow::Result<(TxNo, NotificationView)> {
+/// A transfer that bank1 commits.
+async fn commit(world: &World, scene: usize) -> anyhow::Result<TxNo> {
     let tx_no = world.fresh_tx_no();
     match world.transfer(&tx_no, ALL[scene].amount_fen).await? {
-        Posted::Committed => {}
+        Posted::Committed => Ok(tx_no),
         other => anyhow::bail!("bank1 answered {other}"),
     }
-    let view = world.settled(&tx_no, patience).await?;
-    Ok((tx_no, view))
+}
+
+/// Waits until the notifier is done with a transfer, if it was committed.
+async fn to_its_end(
+    world: &World,
+    committed: &anyhow::Result<TxNo>,
+    patience: Duration,
+) -> anyhow::Result<NotificationView> {
+    match committed {
+        Ok(tx_no) => world.settled(tx_no, patience).await,
+        Err(error) => Err(anyhow::anyhow!("{error:#}")),
+    }
 }
 
 async fn fail_inside(world: &World) -> anyhow::Result<TxNo> {
@@ -72,6 +110,14 @@ async fn fail_inside(world: &World) -> anyhow::Result<TxNo> {
         Posted::RolledBack => Ok(tx_no),
         other => anyhow::bail!("bank1 answered {other}"),
     }
+}
+
+/// As [`sent`], asking again while bank1 is being killed and restarted for another scene.
+async fn sent_by_now(world: &World, tx_no: &TxNo, patience: Duration) -> anyhow::Result<Seen> {
+    eventually("an answer of bank1", patience, || async {
+        sent(world, tx_no).await.map(Some)
+    })
+    .await
 }
 
 /// Whether a transfer that was rolled back left a trace anywhere.

@@ -1,10 +1,14 @@
 //! The notifier's API, with the operator's token.
 
 use notification::TxNo;
-use notification::api::notifier::{NotificationView, ResendRequest, Resent};
-use reqwest::Method;
+use notification::api::notifier::{NotificationView, RepairedRequest, ResendRequest, Resent};
+use reqwest::{Method, Response};
+use serde::Serialize;
 
 use super::{World, is_absent, read, succeed};
+
+/// What the record says of a repair and of a resend.
+const WHY: &str = "bank2 is repaired";
 
 impl World {
     /// What the notifier has on record; `None` before it has accepted it.
@@ -24,11 +28,11 @@ impl World {
     /// Tells the notifier that an endpoint has been mended, so that its last failures no longer
     /// speak against a resend.
     pub async fn repaired(&self, endpoint: &str) -> anyhow::Result<()> {
-        let url = format!("{}/endpoints/{endpoint}/repaired", self.notifier);
+        let body = RepairedRequest {
+            reason: Some(WHY.to_owned()),
+        };
         succeed(
-            self.request(Method::POST, &url)
-                .bearer_auth(&self.token)
-                .send()
+            self.tell(&format!("endpoints/{endpoint}/repaired"), &body)
                 .await?,
         )
         .await
@@ -36,18 +40,24 @@ impl World {
 
     /// Sends a dead letter anew; gives its new generation.
     pub async fn resend(&self, tx_no: &TxNo) -> anyhow::Result<u32> {
-        let url = format!("{}/dead-letters/{tx_no}/resend", self.notifier);
         let body = ResendRequest {
             anyway: false,
-            reason: Some("bank2 is repaired".to_owned()),
+            reason: Some(WHY.to_owned()),
         };
-        let response = self
-            .request(Method::POST, &url)
-            .bearer_auth(&self.token)
-            .json(&body)
-            .send()
-            .await?;
-        let answer: Resent = read(response).await?;
+        let answer: Resent = read(
+            self.tell(&format!("dead-letters/{tx_no}/resend"), &body)
+                .await?,
+        )
+        .await?;
         Ok(answer.generation)
+    }
+
+    async fn tell(&self, path: &str, body: &impl Serialize) -> reqwest::Result<Response> {
+        let url = format!("{}/{path}", self.notifier);
+        self.request(Method::POST, &url)
+            .bearer_auth(&self.token)
+            .json(body)
+            .send()
+            .await
     }
 }

@@ -1,9 +1,10 @@
 //! The story: ten transfers, three processes killed in the middle of them, and where the money is
 //! in the end.
 //!
-//! The scenes that need nobody killed are watched while bank1, which has answered them, is killed; then the notifier and the
-//! broker die while nothing else depends on them; then the dead letter is sent anew. A scene reports
-//! only what the banks, the notifier and the processes said, and the table judges it.
+//! The scenes that need nobody killed are watched while bank1, which has answered them, is killed;
+//! then the notifier and the broker die while nothing else depends on them; then the dead letter is
+//! sent anew. A scene reports only what the banks, the notifier and the processes said, and the
+//! table judges it.
 
 mod board;
 mod broker_killed;
@@ -58,8 +59,9 @@ pub async fn play(stage: &mut Stage, world: &World, script: &Script, board: &Boa
         initiator_killed::play(&mut stage.bank1, world, patience, board),
     );
     let mut broker = BrokerHand::choose(stage.broker.as_mut(), script.broker_restart.as_deref());
+    let cut_off = notifier_killed::kill(&mut stage.notifier, world, patience, board).await;
     tokio::join!(
-        notifier_killed::play(&mut stage.notifier, world, patience, board),
+        notifier_killed::watch(cut_off, world, patience, board),
         broker_killed::play(&mut broker, world, patience, board),
     );
     resend::play(ordinary.dead, world, patience, board).await;

@@ -112,3 +112,11 @@ CREATE TABLE outcome (
     kind VARCHAR(16) NOT NULL,
     at_ms BIGINT NOT NULL
 ) /*! ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin */;
+
+-- An operator's word that a receiver was repaired: failures before it no longer refuse a resend.
+CREATE TABLE endpoint_repair (
+    endpoint_id VARCHAR(64) NOT NULL PRIMARY KEY,
+    repaired_ms BIGINT NOT NULL,
+    repaired_by VARCHAR(64) NULL,
+    reason VARCHAR(200) NULL
+) /*! ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin */;

@@ -13,14 +13,16 @@ mod letter_id;
 mod letters;
 mod notifications;
 mod outcomes;
+mod repairs;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::middleware;
 use axum::routing::{get, post};
-use notification::{Group, Topic};
+use notification::{EndpointId, Group, Topic};
 use rocketmq::Client;
 use service::clock::Clock;
 use tokio::sync::Notify;
@@ -36,6 +38,7 @@ pub(crate) struct ApiState {
     pub client: Client,
     pub token: OperatorToken,
     pub subscribed: Arc<[Subscribed]>,
+    pub endpoints: Arc<BTreeSet<EndpointId>>,
     pub feed_lag: Duration,
     pub clock: Clock,
     /// Wakes the relay of send requests.
@@ -66,6 +69,7 @@ pub(crate) fn router(state: ApiState) -> Router {
             "/dead-letters/{ending}/discard",
             post(letter_actions::discard),
         )
+        .route("/endpoints/{id}/repaired", post(repairs::repaired))
         .layer(middleware::from_fn_with_state(
             state.clone(),
             auth::require_token,

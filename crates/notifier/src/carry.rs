@@ -137,7 +137,8 @@ impl Carrier {
 
     /// Makes the attempt, writes it down, settles.
     async fn ring(&self, parcel: Parcel, number: u32, turn: Turn) {
-        let rung = self.ringer.ring(&self.endpoint, &parcel.copy).await;
+        // Boxed, so that a task that waits, for its turn or for the record, is small.
+        let rung = Box::pin(self.ringer.ring(&self.endpoint, &parcel.copy)).await;
         drop(turn);
         if let Some(skew_s) = rung.skew.filter(|skew| skew.unsigned_abs() > MOST_SKEW_S) {
             alarm::clock_skew(&self.endpoint.id, skew_s);

@@ -150,3 +150,6 @@ impl Record {
         &self.health
     }
 }
+
+#[cfg(test)]
+mod tests;

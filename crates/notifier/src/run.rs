@@ -167,6 +167,7 @@ impl Notifier {
             client: self.client.clone(),
             token: config.token.clone(),
             subscribed: self.subscribed.clone().into(),
+            endpoints: Arc::new(self.endpoints.keys().cloned().collect()),
             feed_lag: config.notifier.feed_lag,
             clock: self.resender.clock.clone(),
             wake: self.wake.clone(),
@@ -180,11 +181,10 @@ impl Notifier {
             let shutdown = shutdown.clone();
             loops.spawn(async move { shutdown.unless_forced(receiver.run()).await });
         }
-        let resending = shutdown.clone();
+        let (resender, resending) = (self.resender, shutdown.clone());
         loops.spawn(async move {
-            resending
-                .unless_forced(self.resender.run(resending.clone()))
-                .await
+            let run = Box::pin(resender.run(resending.clone()));
+            resending.unless_forced(run).await
         });
         while let Some(ended) = loops.join_next().await {
             ended.context("a loop of the notifier's")?;

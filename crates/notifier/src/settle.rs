@@ -2,7 +2,8 @@
 //!
 //! A delivery owns its lease: each function here consumes it. When the lease is lost nothing is
 //! said, because the message comes back by itself and the record then says what to do. A failed
-//! settlement is therefore never an error, only a copy more.
+//! settlement is therefore never an error, only a copy more. The calls are boxed, so that a task
+//! that waits in a lane is small.
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ const LEASE_TO_FORWARD: Duration = Duration::from_secs(5);
 
 /// Done with it.
 pub(crate) async fn acknowledge(delivery: Delivery, key: &Key) {
-    log("ack", key, delivery.ack().await);
+    log("ack", key, Box::pin(delivery.ack()).await);
 }
 
 /// An attempt was refused: back at the next rung. The broker's counter shows it.
@@ -28,7 +29,7 @@ pub(crate) async fn next_rung(delivery: Delivery, key: &Key, delay: Duration) {
     log(
         "next_rung",
         key,
-        delivery.defer(delay, Deferral::CountsAttempt).await,
+        Box::pin(delivery.defer(delay, Deferral::CountsAttempt)).await,
     );
 }
 
@@ -38,16 +39,16 @@ pub(crate) async fn rest(delivery: Delivery, key: &Key, delay: Duration) {
     log(
         "rest",
         key,
-        delivery.defer(delay, Deferral::Suspended).await,
+        Box::pin(delivery.defer(delay, Deferral::Suspended)).await,
     );
 }
 
 /// Moves a dead message to the dead-letter topic and notes that in its letter.
 pub(crate) async fn forward(mut delivery: Delivery, key: &Key, generation: u32, record: &Record) {
-    if delivery.lease_left() < LEASE_TO_FORWARD && delivery.renew().await.is_err() {
+    if delivery.lease_left() < LEASE_TO_FORWARD && Box::pin(delivery.renew()).await.is_err() {
         return;
     }
-    match delivery.dead_letter().await {
+    match Box::pin(delivery.dead_letter()).await {
         Ok(()) => {
             if record.forwarded(key.clone(), generation).await.is_err() {
                 tracing::debug!(event = "closed_before_forwarded_was_noted", %key, generation);

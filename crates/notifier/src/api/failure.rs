@@ -6,7 +6,7 @@ use service::problem::Problem;
 
 /// An error of a handler: its own problem, or the store's.
 #[derive(Debug)]
-pub(super) struct Failure(Problem);
+pub(super) struct Failure(Box<Problem>);
 
 impl axum::response::IntoResponse for Failure {
     fn into_response(self) -> axum::response::Response {
@@ -16,7 +16,7 @@ impl axum::response::IntoResponse for Failure {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self(problem)
+        Self(Box::new(problem))
     }
 }
 
@@ -24,7 +24,7 @@ impl From<DatabaseError> for Failure {
     fn from(error: DatabaseError) -> Self {
         tracing::info!(event = "api_store_error", %error);
         let detail = "the record store does not answer; try again";
-        Self(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail))
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into()
     }
 }
 
@@ -41,7 +41,7 @@ impl From<CommitError> for Failure {
             CommitError::Unknown(error) => {
                 tracing::info!(event = "api_commit_unknown", %error);
                 let detail = "whether this was done is not known; look before trying again";
-                Self(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail))
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).into()
             }
         }
     }

@@ -62,18 +62,14 @@ pub(super) async fn one(
 }
 
 /// The ending reversed, if it is one.
-fn tail(ending: &str) -> Result<String, Problem> {
+fn tail(ending: &str) -> Result<String, Failure> {
     let ending = ending.to_ascii_lowercase();
     let fits = ending.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
     if fits && (SHORTEST..=36).contains(&ending.len()) {
         return Ok(ending.chars().rev().collect());
     }
     let limit = "a tx_no or its last 4 or more characters";
-    Err(Problem::invalid(
-        "ending",
-        format!("{ending:?} is refused"),
-        limit,
-    ))
+    Err(Problem::invalid("ending", format!("{ending:?} is refused"), limit).into())
 }
 
 async fn matching(

@@ -11,14 +11,14 @@ use sqlx::{AnyConnection, Row};
 
 use super::ApiState;
 use super::failure::Failure;
-use super::letters;
+use super::{letters, repairs};
 use crate::copy::{Key, cut};
 use crate::record::columns::{number, number_if_any, parsed};
 
 /// A resend is refused while this many newest attempts of the endpoint all failed ...
 const NEWEST: usize = 4;
 
-/// ... within this span: older failures say nothing about the receiver now.
+/// ... within this span and since the last repair: older failures say nothing about now.
 const RECENT_MS: i64 = 60 * 60 * 1000;
 
 const LAST_ATTEMPTS: &str = "SELECT verdict, status, error, started_ms FROM attempt \
@@ -167,7 +167,8 @@ async fn refuse_while_failing(
         .fetch_all(&mut *db)
         .await?;
     let newest = rows.iter().map(last).collect::<Result<Vec<_>, _>>()?;
-    match failing(&newest, now_ms) {
+    let repaired_ms = repairs::newest(db, endpoint).await?;
+    match failing(&newest, repaired_ms.max(now_ms - RECENT_MS)) {
         Some(answers) => {
             let detail = format!("endpoint {endpoint}'s last {NEWEST} answers were {answers}");
             let limit = "repair the receiver, or send `anyway`";
@@ -196,10 +197,9 @@ fn last(row: &AnyRow) -> Result<Last, sqlx::Error> {
     })
 }
 
-/// The answers, if all of the newest failed recently.
-fn failing(newest: &[Last], now_ms: i64) -> Option<String> {
-    let failed =
-        |last: &Last| last.verdict != Verdict::Delivered && now_ms - last.started_ms <= RECENT_MS;
+/// The answers, if all of the newest failed since a time.
+fn failing(newest: &[Last], since_ms: i64) -> Option<String> {
+    let failed = |last: &Last| last.verdict != Verdict::Delivered && last.started_ms >= since_ms;
     if newest.len() < NEWEST || !newest.iter().all(failed) {
         return None;
     }
@@ -228,7 +228,7 @@ mod tests {
         let refused = (Verdict::Refused, "500", 5);
         let delivered = (Verdict::Delivered, "200", 5);
         let old = (Verdict::Refused, "500", RECENT_MS + 1);
-        let failing = |of: &[_]| failing(&attempts(of), NOW);
+        let failing = |of: &[_]| failing(&attempts(of), NOW - RECENT_MS);
         assert_eq!(failing(&[refused; 4]).as_deref(), Some("500"));
         assert_eq!(failing(&[refused; 3]), None);
         assert_eq!(failing(&[refused, refused, refused, delivered]), None);
@@ -241,7 +241,7 @@ mod tests {
             (Verdict::Refused, "500", 1),
             (Verdict::Refused, "timeout", 1),
         );
-        let named = failing(&attempts(&[a, a, b, b]), NOW);
+        let named = failing(&attempts(&[a, a, b, b]), 0);
         assert_eq!(named.as_deref(), Some("500, timeout"));
     }
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use notification::api::notifier::Letter;
 use service::problem::Problem;
 
+use super::failure::Failure;
 use crate::copy::Key;
 
 /// A letter's primary key.
@@ -50,12 +51,12 @@ pub(super) fn cursor(letter: &Letter) -> String {
 }
 
 /// A cursor's time and id.
-pub(super) fn read_cursor(text: &str) -> Result<(i64, LetterId), Problem> {
+pub(super) fn read_cursor(text: &str) -> Result<(i64, LetterId), Failure> {
     let parts = text.split_once('/');
     let read = parts.and_then(|(ms, id)| Some((ms.parse().ok()?, id.parse().ok()?)));
     read.ok_or_else(|| {
         let detail = "this is no cursor of this list";
-        Problem::invalid("after", detail, "`next` of the page before")
+        Problem::invalid("after", detail, "`next` of the page before").into()
     })
 }
 

@@ -101,7 +101,7 @@ fn a_copy_newer_than_the_record_waits_for_an_operator() {
 
 #[test]
 fn of_two_copies_in_one_process_one_waits() {
-    let twin = |row| decide(&copy(), row, Presence::Twin, RULES, NOW);
+    let twin = |row: Option<&Standing>| decide(&copy(), row, Presence::Twin, RULES, NOW);
     assert_eq!(twin(None), Decision::AfterTwin);
     assert_eq!(twin(Some(&waiting(0))), Decision::AfterTwin);
     assert_eq!(twin(Some(&row(State::Dead))), Decision::AfterTwin);

@@ -1,0 +1,96 @@
+//! Many results at once, and other processes on the same database.
+
+use futures::future::join_all;
+use notification::{NotificationState as State, TxNo};
+
+use super::*;
+
+/// Transfers with numbers of their own.
+fn copies(count: u8) -> Vec<Copy> {
+    let numbered = |n| {
+        let mut copy = copy();
+        copy.key.tx_no = TxNo::from_parts(1_700_000_000_000, [n; 10]);
+        copy
+    };
+    (0..count).map(numbered).collect()
+}
+
+#[tokio::test]
+async fn a_full_flush_of_every_kind_of_result_is_exact() {
+    let fixture = Fixture::new().await;
+    let copies = copies(200);
+    let events = |n: usize| match n % 4 {
+        0 => attempted(1, Then::Delivered),
+        1 => attempted(1, again(1_000)),
+        2 => attempted(1, Then::Dead(DeadReason::Rejected)),
+        _ => parked(10_000),
+    };
+    let writes = copies.iter().enumerate();
+    let moved = join_all(writes.map(|(n, copy)| fixture.write(copy, events(n)))).await;
+    assert!(moved.iter().all(|moved| *moved == Moved::Yes));
+    let keys: Vec<_> = copies.iter().map(|copy| copy.key.clone()).collect();
+    let rows = fixture.record.read(&keys).await.unwrap();
+    for (n, copy) in copies.iter().enumerate() {
+        let row = rows[&copy.key];
+        let expected = match n % 4 {
+            0 => (State::Delivered, 1, 0),
+            1 => (State::Waiting, 1, 0),
+            2 => (State::Dead, 1, 0),
+            _ => (State::Waiting, 0, 1),
+        };
+        assert_eq!((row.state, row.attempts, row.parks), expected, "{n}");
+    }
+    assert_eq!(fixture.count("SELECT COUNT(*) FROM attempt").await, 150);
+    assert_eq!(fixture.count("SELECT COUNT(*) FROM dead_letter").await, 50);
+    assert_eq!(fixture.outcomes().await.len(), 200 + 50 + 50);
+}
+
+#[tokio::test]
+async fn two_processes_that_see_it_first_leave_one_row_and_both_attempts() {
+    let fixture = Fixture::new().await;
+    let other = open(&fixture.database, Clock::manual(NOW).0).await;
+    // Both read "no row" before either writes.
+    for copy in copies(20) {
+        let ours = entry(&copy, None, attempted(1, again(1_000)));
+        let theirs = entry(&copy, None, attempted(1, Then::Delivered));
+        let both = tokio::join!(fixture.record.write(ours), other.write(theirs));
+        assert!(both.0.is_ok() && both.1 == Ok(Moved::Yes));
+        let row = fixture.standing(&copy).await.unwrap();
+        assert_eq!((row.state, row.attempts), (State::Delivered, 1));
+    }
+    assert_eq!(fixture.count("SELECT COUNT(*) FROM attempt").await, 40);
+    let accepted = "SELECT COUNT(*) FROM outcome WHERE kind = 'accepted'";
+    assert_eq!(fixture.count(accepted).await, 20);
+    let delivered = "SELECT COUNT(*) FROM outcome WHERE kind = 'delivered'";
+    assert_eq!(fixture.count(delivered).await, 20);
+}
+
+#[tokio::test]
+async fn a_duplicate_rolls_back_the_whole_flush_and_every_entry_is_redone() {
+    let fixture = Fixture::new().await;
+    let copies = copies(30);
+    // One of thirty has a row already, made by somebody who was quicker.
+    fixture.write(&copies[17], attempted(1, again(1_000))).await;
+    let entries = copies
+        .iter()
+        .map(|copy| entry(copy, None, attempted(1, Then::Delivered)));
+    let writes = entries.map(|entry| fixture.record.write(entry));
+    let moved = join_all(writes).await;
+    assert!(moved.iter().all(|moved| *moved == Ok(Moved::Yes)));
+    let delivered = "SELECT COUNT(*) FROM notification WHERE state = 'delivered'";
+    assert_eq!(fixture.count(delivered).await, 30);
+    assert_eq!(fixture.count("SELECT COUNT(*) FROM attempt").await, 31);
+    assert_eq!(fixture.outcomes().await.len(), 30 + 30);
+}
+
+#[tokio::test]
+async fn a_flush_that_is_found_durable_is_not_written_twice() {
+    let fixture = Fixture::new().await;
+    let event = attempted(1, again(1_000));
+    fixture.write_as_read(&copy(), None, event.clone()).await;
+    // As after a COMMIT whose answer was lost: the same entry comes again.
+    let again = fixture.write_as_read(&copy(), None, event).await;
+    assert_eq!(again, Moved::No);
+    assert_eq!(fixture.count("SELECT COUNT(*) FROM attempt").await, 1);
+    assert_eq!(fixture.standing(&copy()).await.unwrap().attempts, 1);
+}

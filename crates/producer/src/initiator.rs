@@ -30,6 +30,9 @@ const MIGRATIONS: Migrations = Migrations {
 
 /// How long the checker waits for a lock before it answers nothing.
 const CHECKER_LOCK_WAIT: Duration = Duration::from_secs(1);
+/// The checker's own connections of each kind (SQLite has one writer whatever is asked for): a locked
+/// row keeps one of them waiting, not all.
+const CHECKER_CONNECTIONS: u32 = 4;
 /// How many check-backs are answered at a time.
 const CHECKS_IN_FLIGHT: usize = 16;
 /// The deadline of one request to the outcome feed.
@@ -72,7 +75,7 @@ impl Initiator {
     ) -> anyhow::Result<Initiator> {
         config.check()?;
         let checkers = database::Config {
-            readers: 1,
+            readers: CHECKER_CONNECTIONS,
             lock_wait: CHECKER_LOCK_WAIT,
             ..database.clone()
         };

@@ -23,15 +23,17 @@ async fn of_a_hundred_expired_halves_among_ten_thousand_accepted_exactly_those_a
     let notifier = FakeNotifier::start().await;
     let mut stage = Stage::with_check_max(15).await;
     stage.notifier = notifier.url();
-    stage.deadline = Duration::from_secs(9);
+    // Long enough for all to commit before the first check-back.
+    stage.deadline = Duration::from_secs(14);
     // Given a hundred transfers that committed just before their process died,
     let barrier = Barrier::open();
     let gate = barrier.close(Step::AfterCommit);
     let process = stage.process(barrier).await;
     let expired: BTreeSet<TxNo> = (0..EXPIRED).map(|_| fresh()).collect();
-    for (sent, tx_no) in expired.iter().enumerate() {
-        process.send(*tx_no);
-        gate.arrived(sent + 1).await;
+    let numbers: Vec<TxNo> = expired.iter().copied().collect();
+    for (done, some) in numbers.chunks(10).enumerate() {
+        some.iter().for_each(|tx_no| process.send(*tx_no));
+        gate.arrived(done * 10 + some.len()).await;
     }
     process.kill();
     // whose check-backs nobody heard,

@@ -66,7 +66,7 @@ pub struct Addresses {
 }
 
 impl Addresses {
-    /// The ports of DESIGN.md on this machine.
+    /// The usual ports on this machine.
     pub fn usual() -> Addresses {
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         Addresses {
@@ -93,7 +93,7 @@ pub struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// The names of DESIGN.md with this ladder and these deadlines.
+    /// The usual names with this ladder and these deadlines.
     pub fn new(ladder: &str, timings: Timings) -> ConfigFile {
         ConfigFile {
             topic: "topic_txmsg".to_owned(),

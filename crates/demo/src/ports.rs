@@ -22,7 +22,7 @@ const FIRST: u16 = 20_000;
 /// One past the last port of that range.
 const END: u16 = 32_000;
 
-/// The ports DESIGN.md gives the services, tried first.
+/// The usual ports of the services, tried first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UsualPorts {
     /// Take the usual port of each service where it is free.

@@ -1,4 +1,4 @@
-//! The states of CONTRACT section 1, each an enum whose words stand in columns and JSON.
+//! The states of a notification on either side, each an enum whose words stand in columns and JSON.
 
 use crate::words::words;
 

@@ -1,4 +1,4 @@
-//! What the relay reads and claims in `outgoing` (CONTRACT, O3), and the decision about one row.
+//! What the relay reads and claims in `outgoing` (O3 in ARCHITECTURE.md), and the decision about one row.
 
 use bytes::Bytes;
 use database::{Database, DatabaseError};

@@ -1,4 +1,4 @@
-//! The statements on `outgoing`, numbered as in the table of the initiator's states (CONTRACT, O1..O6).
+//! The statements on `outgoing`, numbered as in the table of the initiator's states in ARCHITECTURE.md, O1..O6.
 //!
 //! A row that can be seen is committed. Nothing here deletes, and every update is conditional, so each
 //! may be repeated, reordered, or run by several processes at once.

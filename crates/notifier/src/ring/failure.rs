@@ -1,4 +1,4 @@
-//! Which of CONTRACT's words an HTTP client's error is.
+//! Which of the record's words an HTTP client's error is.
 //!
 //! The client wraps its causes several deep; the innermost that says something decides. What is
 //! recorded is one word; the chain of causes goes to `last_error` for whoever investigates.

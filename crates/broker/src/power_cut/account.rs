@@ -23,11 +23,17 @@ pub(super) async fn check(mut running: Running, notes: &Notes) -> Result<usize, 
     let mut visible = drain(&running, GROUP, NORMAL).await;
     visible.extend(drain(&running, GROUP, TRANSACTIONAL).await);
     let dead = drain(&running, "undertaker", &dead_letter_topic(GROUP)).await;
-    let must_be_asked = notes.values().filter(|fate| must_be_asked_about(fate)).count();
+    let must_be_asked = notes
+        .values()
+        .filter(|fate| must_be_asked_about(fate))
+        .count();
     let mut asked_about = HashSet::new();
     let deadline = Instant::now() + PATIENCE;
     // Whoever must be asked about comes sooner or later; others may come between.
-    while notes.iter().filter(|(id, fate)| must_be_asked_about(fate) && asked_about.contains(*id)).count()
+    while notes
+        .iter()
+        .filter(|(id, fate)| must_be_asked_about(fate) && asked_about.contains(*id))
+        .count()
         < must_be_asked
     {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -40,7 +46,11 @@ pub(super) async fn check(mut running: Running, notes: &Notes) -> Result<usize, 
         asked_about.insert(orphan.transaction_id);
     }
     running.stop();
-    let found = Found { visible, dead, asked_about };
+    let found = Found {
+        visible,
+        dead,
+        asked_about,
+    };
     notes.iter().map(|(id, fate)| judge(id, fate, &found)).sum()
 }
 
@@ -56,17 +66,55 @@ fn judge(id: &str, fate: &Fate, found: &Found) -> Result<usize, String> {
     let settled = fate.acked != Asked::No || fate.buried != Asked::No;
     let was_sent = fate.sent == Asked::Done || fate.committed == Asked::Done;
     let promises = [
-        (was_sent && !settled, visible, "an acknowledged message is not visible"),
-        (fate.acked == Asked::Done, !visible, "an acked message is delivered again"),
-        (fate.buried == Asked::Done, dead && !visible, "a dead message is not where the dead are"),
-        (fate.buried == Asked::Unanswered, dead != visible, "a message is dead and alive, or neither"),
-        (must_be_asked_about(fate), asked_about && !visible, "an open half message is not asked about"),
-        (fate.committed == Asked::Unanswered && !settled, visible != asked_about, "a half message is lost or doubled"),
-        (fate.rolled_back != Asked::No, !visible && !dead, "a rolled-back message is visible"),
-        (fate.rolled_back == Asked::Done, !asked_about, "a rolled-back message is asked about"),
-        (fate.held != Asked::No && fate.committed == Asked::No, !visible, "a half message is visible"),
+        (
+            was_sent && !settled,
+            visible,
+            "an acknowledged message is not visible",
+        ),
+        (
+            fate.acked == Asked::Done,
+            !visible,
+            "an acked message is delivered again",
+        ),
+        (
+            fate.buried == Asked::Done,
+            dead && !visible,
+            "a dead message is not where the dead are",
+        ),
+        (
+            fate.buried == Asked::Unanswered,
+            dead != visible,
+            "a message is dead and alive, or neither",
+        ),
+        (
+            must_be_asked_about(fate),
+            asked_about && !visible,
+            "an open half message is not asked about",
+        ),
+        (
+            fate.committed == Asked::Unanswered && !settled,
+            visible != asked_about,
+            "a half message is lost or doubled",
+        ),
+        (
+            fate.rolled_back != Asked::No,
+            !visible && !dead,
+            "a rolled-back message is visible",
+        ),
+        (
+            fate.rolled_back == Asked::Done,
+            !asked_about,
+            "a rolled-back message is asked about",
+        ),
+        (
+            fate.held != Asked::No && fate.committed == Asked::No,
+            !visible,
+            "a half message is visible",
+        ),
     ];
-    let broken = promises.iter().find(|(promised, kept, _)| *promised && !kept);
+    let broken = promises
+        .iter()
+        .find(|(promised, kept, _)| *promised && !kept);
     match broken {
         Some((_, _, what)) => Err(format!("{id}: {what}: {fate:?}")),
         None => Ok(promises.iter().filter(|(promised, ..)| *promised).count()),
@@ -76,7 +124,9 @@ fn judge(id: &str, fate: &Fate, found: &Found) -> Result<usize, String> {
 /// Everything that the group can receive.
 async fn drain(running: &Running, group: &str, topic: &str) -> HashSet<String> {
     let mut ids = HashSet::new();
-    let Some(topic) = running.topic(topic) else { return ids };
+    let Some(topic) = running.topic(topic) else {
+        return ids;
+    };
     loop {
         let take = |reply| {
             Op::Take(Take {
@@ -89,7 +139,12 @@ async fn drain(running: &Running, group: &str, topic: &str) -> HashSet<String> {
                 reply,
             })
         };
-        let taken = running.queue.ask(take).await.expect("the store is whole").messages;
+        let taken = running
+            .queue
+            .ask(take)
+            .await
+            .expect("the store is whole")
+            .messages;
         if taken.is_empty() {
             return ids;
         }

@@ -25,7 +25,13 @@ struct Client<'a> {
 pub(super) async fn until_the_cut(running: &Running, rng: &mut fastrand::Rng) -> Notes {
     let notes = RefCell::new(Notes::new());
     let clients = (0..CLIENTS).map(|name| {
-        let client = Client { running, notes: &notes, rng: rng.fork(), name, count: 0 };
+        let client = Client {
+            running,
+            notes: &notes,
+            rng: rng.fork(),
+            name,
+            count: 0,
+        };
         client.work()
     });
     futures::future::join_all(clients).await;
@@ -51,9 +57,19 @@ impl Client<'_> {
         self.count += 1;
         let id = format!("{}-{}", self.name, self.count);
         // Some messages span pages.
-        let padding = if self.rng.u8(0..20) == 0 { 20_000 } else { self.rng.usize(0..500) };
+        let padding = if self.rng.u8(0..20) == 0 {
+            20_000
+        } else {
+            self.rng.usize(0..500)
+        };
         let message = Bytes::from(format!("{id} {}", "x".repeat(padding)));
-        (id, NewMessage { tag: String::new(), message })
+        (
+            id,
+            NewMessage {
+                tag: String::new(),
+                message,
+            },
+        )
     }
 
     fn note(&self, id: &str, change: impl FnOnce(&mut Fate)) {
@@ -64,9 +80,18 @@ impl Client<'_> {
         let batch: Vec<_> = (0..self.rng.usize(1..5)).map(|_| self.fresh()).collect();
         let (ids, messages): (Vec<String>, Vec<NewMessage>) = batch.into_iter().unzip();
         let topic = self.running.topic(NORMAL).unwrap();
-        ids.iter().for_each(|id| self.note(id, |fate| fate.sent = Asked::Unanswered));
-        self.running.queue.ask(|reply| Op::Append { topic, messages, reply }).await?;
-        ids.iter().for_each(|id| self.note(id, |fate| fate.sent = Asked::Done));
+        ids.iter()
+            .for_each(|id| self.note(id, |fate| fate.sent = Asked::Unanswered));
+        self.running
+            .queue
+            .ask(|reply| Op::Append {
+                topic,
+                messages,
+                reply,
+            })
+            .await?;
+        ids.iter()
+            .for_each(|id| self.note(id, |fate| fate.sent = Asked::Done));
         Ok(())
     }
 
@@ -75,7 +100,13 @@ impl Client<'_> {
         let transaction_id = id.clone();
         self.note(&id, |fate| fate.held = Asked::Unanswered);
         let check_after_ms = LONG_MS;
-        let hold = |reply| Op::Hold { topic, transaction_id, message, check_after_ms, reply };
+        let hold = |reply| Op::Hold {
+            topic,
+            transaction_id,
+            message,
+            check_after_ms,
+            reply,
+        };
         self.running.queue.ask(hold).await?;
         self.note(&id, |fate| fate.held = Asked::Done);
         let ending = match self.rng.u8(0..5) {
@@ -91,14 +122,27 @@ impl Client<'_> {
         };
         note(Asked::Unanswered);
         let transaction_id = id.clone();
-        let found = self.running.queue.ask(|reply| Op::End { topic, transaction_id, ending, reply }).await?;
+        let found = self
+            .running
+            .queue
+            .ask(|reply| Op::End {
+                topic,
+                transaction_id,
+                ending,
+                reply,
+            })
+            .await?;
         assert!(found, "{id} could not be ended");
         note(Asked::Done);
         Ok(())
     }
 
     async fn consume(&mut self) -> Result<(), StoreError> {
-        let topic = if self.rng.bool() { NORMAL } else { TRANSACTIONAL };
+        let topic = if self.rng.bool() {
+            NORMAL
+        } else {
+            TRANSACTIONAL
+        };
         let topic = self.running.topic(topic).unwrap();
         let take = |reply| {
             Op::Take(Take {
@@ -125,7 +169,11 @@ impl Client<'_> {
     async fn ack(&mut self, delivered: &Delivered) -> Result<(), StoreError> {
         let (id, receipts) = (id_of(&delivered.record), vec![delivered.receipt]);
         self.note(&id, |fate| fate.acked = Asked::Unanswered);
-        let settled = self.running.queue.ask(|reply| Op::Ack { receipts, reply }).await?;
+        let settled = self
+            .running
+            .queue
+            .ask(|reply| Op::Ack { receipts, reply })
+            .await?;
         assert_eq!(settled, [Settled::Done]);
         self.note(&id, |fate| fate.acked = Asked::Done);
         Ok(())
@@ -134,15 +182,36 @@ impl Client<'_> {
     async fn defer(&mut self, delivered: &Delivered) -> Result<(), StoreError> {
         let (receipt, next) = (delivered.receipt, NextAttempt::Counted);
         let invisible_ms = if self.rng.bool() { 0 } else { LONG_MS / 2 };
-        let change = |reply| Op::Change { receipt, invisible_ms, next, reply };
-        self.running.queue.ask(change).await?.expect("a fresh lease can be changed");
+        let change = |reply| Op::Change {
+            receipt,
+            invisible_ms,
+            next,
+            reply,
+        };
+        self.running
+            .queue
+            .ask(change)
+            .await?
+            .expect("a fresh lease can be changed");
         Ok(())
     }
 
     async fn bury(&mut self, delivered: &Delivered) -> Result<(), StoreError> {
-        let (id, receipt, group) = (id_of(&delivered.record), delivered.receipt, GROUP.to_owned());
+        let (id, receipt, group) = (
+            id_of(&delivered.record),
+            delivered.receipt,
+            GROUP.to_owned(),
+        );
         self.note(&id, |fate| fate.buried = Asked::Unanswered);
-        let settled = self.running.queue.ask(|reply| Op::Bury { receipt, group, reply }).await?;
+        let settled = self
+            .running
+            .queue
+            .ask(|reply| Op::Bury {
+                receipt,
+                group,
+                reply,
+            })
+            .await?;
         assert_eq!(settled, Settled::Done);
         self.note(&id, |fate| fate.buried = Asked::Done);
         Ok(())

@@ -31,8 +31,7 @@ const GROUP: &str = "group";
 /// Every lease and every check-back is due after this.
 const LONG_MS: u64 = 3_600_000;
 /// Writes of a load until the cut, at most.
-const WRITES: usize = 1_500;
-const CUTS: u64 = 200;
+const WRITES: usize = 400;
 
 /// How far something came that was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,23 +68,54 @@ struct Running {
 impl Running {
     fn start(disk: &Disk, clock: &Clock) -> Self {
         let database: Arc<Database> = Arc::new(store::open(disk.clone(), 8 << 20).unwrap());
-        let halves =
-            HalfRules { check_interval_ms: LONG_MS, check_max: 15, record_ms: 10 * LONG_MS };
-        let rules = Rules { halves, retention_ms: 100 * LONG_MS };
+        let halves = HalfRules {
+            check_interval_ms: LONG_MS,
+            check_max: 15,
+            record_ms: 10 * LONG_MS,
+        };
+        let rules = Rules {
+            halves,
+            retention_ms: 100 * LONG_MS,
+        };
         let catalog = Arc::new(Catalog::default());
         let (orphans_in, orphans) = mpsc::channel(10_000);
-        let (queue, thread) =
-            Writer::spawn(database, Arc::clone(&catalog), clock.clone(), rules, orphans_in, None).unwrap();
-        Self { queue, thread, orphans, catalog }
+        let (queue, thread) = Writer::spawn(
+            database,
+            Arc::clone(&catalog),
+            clock.clone(),
+            rules,
+            orphans_in,
+            None,
+        )
+        .unwrap();
+        Self {
+            queue,
+            thread,
+            orphans,
+            catalog,
+        }
     }
 
     async fn create(&self) {
-        for (name, kind) in [(NORMAL, TopicKind::Normal), (TRANSACTIONAL, TopicKind::Transaction)] {
+        for (name, kind) in [
+            (NORMAL, TopicKind::Normal),
+            (TRANSACTIONAL, TopicKind::Transaction),
+        ] {
             let name = name.to_owned();
-            self.queue.ask(|reply| Op::CreateTopic { name, kind, reply }).await.unwrap();
+            self.queue
+                .ask(|reply| Op::CreateTopic { name, kind, reply })
+                .await
+                .unwrap();
         }
         let (name, policy) = (GROUP.to_owned(), Policy::new(10_000, &[]));
-        self.queue.ask(|reply| Op::CreateGroup { name, policy, reply }).await.unwrap();
+        self.queue
+            .ask(|reply| Op::CreateGroup {
+                name,
+                policy,
+                reply,
+            })
+            .await
+            .unwrap();
     }
 
     fn topic(&self, name: &str) -> Option<u32> {
@@ -115,20 +145,23 @@ async fn cut(seed: u64, survives: Survives) -> usize {
     kept.unwrap_or_else(|broken| panic!("seed {seed}, {survives:?}: {broken}"))
 }
 
-async fn cuts(survives: Survives) {
+async fn cuts(cuts: u64, survives: Survives) {
     let mut kept = 0;
-    for seed in 0..CUTS {
+    for seed in 0..cuts {
         kept += cut(seed, survives).await;
     }
-    assert!(kept > 10_000, "too little was promised to prove anything: {kept}");
+    assert!(
+        kept > 2_000,
+        "too little was promised to prove anything: {kept}"
+    );
 }
 
 #[tokio::test]
 async fn what_was_answered_holds_when_nothing_unsynced_survives() {
-    cuts(Survives::Nothing).await;
+    cuts(200, Survives::Nothing).await;
 }
 
 #[tokio::test]
 async fn what_was_answered_holds_when_a_torn_part_of_the_unsynced_survives() {
-    cuts(Survives::RandomPart).await;
+    cuts(100, Survives::RandomPart).await;
 }

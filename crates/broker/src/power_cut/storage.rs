@@ -46,7 +46,11 @@ struct Platter {
 
 impl Platter {
     fn lit(&self) -> io::Result<()> {
-        if self.dark { Err(io::Error::other("the power is out")) } else { Ok(()) }
+        if self.dark {
+            Err(io::Error::other("the power is out"))
+        } else {
+            Ok(())
+        }
     }
 
     fn change(&mut self, change: Change) -> io::Result<()> {
@@ -87,7 +91,11 @@ impl Disk {
             }
             change.apply(&mut left);
         }
-        *platter = Platter { synced: left.clone(), seen: left, ..Platter::default() };
+        *platter = Platter {
+            synced: left.clone(),
+            seen: left,
+            ..Platter::default()
+        };
     }
 
     fn platter(&self) -> MutexGuard<'_, Platter> {
@@ -112,13 +120,17 @@ impl StorageBackend for Disk {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.platter().change(Change::Length(usize::try_from(len).map_err(io::Error::other)?))
+        self.platter().change(Change::Length(
+            usize::try_from(len).map_err(io::Error::other)?,
+        ))
     }
 
     fn sync_data(&self) -> io::Result<()> {
         let mut platter = self.platter();
         platter.lit()?;
-        let Platter { synced, unsynced, .. } = &mut *platter;
+        let Platter {
+            synced, unsynced, ..
+        } = &mut *platter;
         for change in unsynced.drain(..) {
             change.apply(synced);
         }

@@ -58,7 +58,9 @@ impl Batch<'_, '_> {
         Ok(Settled::Done)
     }
 
-    /// Adds a dead copy: whoever reads it continues counting at `deliveries`.
+    /// Adds a dead copy: whoever reads it continues counting at `deliveries`. What lies in the
+    /// group's dead-letter topic already stays where it is, or a group that reads its own dead
+    /// letters would multiply them for ever.
     pub(super) fn bury_record(
         &mut self,
         group: &str,
@@ -67,6 +69,9 @@ impl Batch<'_, '_> {
         deliveries: u32,
     ) -> Result<(), StoreError> {
         let dead_letters = self.dead_letter_topic(group)?;
+        if dead_letters == topic {
+            return Ok(());
+        }
         let from = self
             .state
             .topics

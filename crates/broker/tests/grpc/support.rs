@@ -14,20 +14,21 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Request, Streaming};
 
-pub const NORMAL: &str = "normal";
-pub const TRANSACTIONAL: &str = "transactional";
-pub const GROUP: &str = "group";
+pub(crate) const NORMAL: &str = "normal";
+pub(crate) const TRANSACTIONAL: &str = "transactional";
+pub(crate) const GROUP: &str = "group";
 /// The shortest lease that a receive may ask for.
-pub const LEASE: Duration = Duration::from_secs(10);
+pub(crate) const LEASE: Duration = Duration::from_secs(10);
 
-pub struct Running {
-    pub broker: Broker,
-    pub folder: TempDir,
-    pub config: Config,
+pub(crate) struct Running {
+    pub(crate) broker: Broker,
+    /// Kept until the broker is done with it.
+    _folder: TempDir,
+    pub(crate) config: Config,
 }
 
 /// A broker with a topic of each kind and a group of three attempts.
-pub async fn start(change: impl FnOnce(&mut Config)) -> Running {
+pub(crate) async fn start(change: impl FnOnce(&mut Config)) -> Running {
     let folder = tempfile::tempdir().unwrap();
     let topic = |name: &str, kind| TopicConfig {
         name: name.into(),
@@ -53,13 +54,13 @@ pub async fn start(change: impl FnOnce(&mut Config)) -> Running {
     let broker = Broker::start(config.clone()).await.unwrap();
     Running {
         broker,
-        folder,
+        _folder: folder,
         config,
     }
 }
 
 impl Running {
-    pub async fn client(&self, id: &str) -> Client {
+    pub(crate) async fn client(&self, id: &str) -> Client {
         let address = format!("http://{}", self.broker.address());
         let channel = Channel::from_shared(address)
             .unwrap()
@@ -74,21 +75,21 @@ impl Running {
     }
 
     /// A client that the broker knows as a consumer.
-    pub async fn consumer(&self) -> (Client, Telemetry) {
+    pub(crate) async fn consumer(&self) -> (Client, Telemetry) {
         let mut client = self.client("consumer").await;
         let telemetry = client.telemetry(consumer_settings(GROUP)).await;
         (client, telemetry)
     }
 
     /// Stops the broker and starts another on the same folder.
-    pub async fn restart(self) -> Running {
+    pub(crate) async fn restart(self) -> Running {
         self.broker.stop().await.unwrap();
         let broker = Broker::start(self.config.clone()).await.unwrap();
         Running { broker, ..self }
     }
 }
 
-pub fn consumer_settings(group: &str) -> v2::Settings {
+pub(crate) fn consumer_settings(group: &str) -> v2::Settings {
     let subscription = v2::Subscription {
         group: Some(resource(group)),
         ..Default::default()
@@ -100,7 +101,7 @@ pub fn consumer_settings(group: &str) -> v2::Settings {
     }
 }
 
-pub fn producer_settings(topics: &[&str]) -> v2::Settings {
+pub(crate) fn producer_settings(topics: &[&str]) -> v2::Settings {
     let topics = topics.iter().copied().map(resource).collect();
     v2::Settings {
         client_type: Some(v2::ClientType::Producer.into()),
@@ -113,13 +114,13 @@ pub fn producer_settings(topics: &[&str]) -> v2::Settings {
 }
 
 /// An open telemetry stream.
-pub struct Telemetry {
-    pub say: mpsc::Sender<v2::TelemetryCommand>,
-    pub hear: Streaming<v2::TelemetryCommand>,
+pub(crate) struct Telemetry {
+    pub(crate) say: mpsc::Sender<v2::TelemetryCommand>,
+    pub(crate) hear: Streaming<v2::TelemetryCommand>,
 }
 
 impl Telemetry {
-    pub async fn settings(
+    pub(crate) async fn settings(
         &mut self,
         settings: v2::Settings,
     ) -> Result<v2::Settings, tonic::Status> {
@@ -136,7 +137,7 @@ impl Telemetry {
     }
 
     /// The next check-back.
-    pub async fn check(
+    pub(crate) async fn check(
         &mut self,
         within: Duration,
     ) -> Option<v2::RecoverOrphanedTransactionCommand> {
@@ -152,12 +153,12 @@ impl Telemetry {
 }
 
 #[derive(Clone)]
-pub struct Client {
-    pub grpc: MessagingServiceClient<Channel>,
-    pub id: String,
+pub(crate) struct Client {
+    pub(crate) grpc: MessagingServiceClient<Channel>,
+    pub(crate) id: String,
 }
 
-pub fn message(topic: &str, id: &str, body: &str) -> v2::Message {
+pub(crate) fn message(topic: &str, id: &str, body: &str) -> v2::Message {
     let system = v2::SystemProperties {
         message_id: id.into(),
         ..Default::default()
@@ -170,7 +171,7 @@ pub fn message(topic: &str, id: &str, body: &str) -> v2::Message {
     }
 }
 
-pub fn half(id: &str, recovery_s: i64) -> v2::Message {
+pub(crate) fn half(id: &str, recovery_s: i64) -> v2::Message {
     let mut message = message(TRANSACTIONAL, id, id);
     let system = message.system_properties.as_mut().unwrap();
     system.set_message_type(v2::MessageType::Transaction);
@@ -182,7 +183,7 @@ pub fn half(id: &str, recovery_s: i64) -> v2::Message {
 }
 
 impl Client {
-    pub fn request<T>(&self, message: T) -> Request<T> {
+    pub(crate) fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         request
             .metadata_mut()
@@ -193,32 +194,32 @@ impl Client {
         request
     }
 
-    pub async fn open_telemetry(&mut self) -> Telemetry {
+    pub(crate) async fn open_telemetry(&mut self) -> Telemetry {
         let (say, said) = mpsc::channel(16);
         let request = self.request(ReceiverStream::new(said));
         let hear = self.grpc.telemetry(request).await.unwrap().into_inner();
         Telemetry { say, hear }
     }
 
-    pub async fn telemetry(&mut self, settings: v2::Settings) -> Telemetry {
+    pub(crate) async fn telemetry(&mut self, settings: v2::Settings) -> Telemetry {
         let mut telemetry = self.open_telemetry().await;
         telemetry.settings(settings).await.unwrap();
         telemetry
     }
 
-    pub async fn send_all(&mut self, messages: Vec<v2::Message>) -> v2::SendMessageResponse {
+    pub(crate) async fn send_all(&mut self, messages: Vec<v2::Message>) -> v2::SendMessageResponse {
         let request = self.request(v2::SendMessageRequest { messages });
         self.grpc.send_message(request).await.unwrap().into_inner()
     }
 
     /// Sends one message, which must be taken.
-    pub async fn send(&mut self, message: v2::Message) -> v2::SendResultEntry {
+    pub(crate) async fn send(&mut self, message: v2::Message) -> v2::SendResultEntry {
         let reply = self.send_all(vec![message]).await;
         assert_eq!(code(reply.status), v2::Code::Ok);
         reply.entries.into_iter().next().unwrap()
     }
 
-    pub async fn end(&mut self, id: &str, resolution: v2::TransactionResolution) -> v2::Status {
+    pub(crate) async fn end(&mut self, id: &str, resolution: v2::TransactionResolution) -> v2::Status {
         let request = self.request(v2::EndTransactionRequest {
             topic: Some(resource(TRANSACTIONAL)),
             message_id: id.into(),
@@ -235,7 +236,7 @@ impl Client {
             .unwrap()
     }
 
-    pub async fn receive_with(
+    pub(crate) async fn receive_with(
         &mut self,
         asked: v2::ReceiveMessageRequest,
     ) -> (v2::Status, Vec<v2::Message>) {
@@ -259,7 +260,7 @@ impl Client {
     }
 
     /// Receives up to 32 messages, waiting for as long as is asked.
-    pub async fn receive(&mut self, group: &str, topic: &str, wait: Duration) -> Vec<v2::Message> {
+    pub(crate) async fn receive(&mut self, group: &str, topic: &str, wait: Duration) -> Vec<v2::Message> {
         let (status, messages) = self.receive_with(receive(group, topic, wait)).await;
         let expected = if messages.is_empty() {
             v2::Code::MessageNotFound
@@ -271,13 +272,13 @@ impl Client {
     }
 
     /// Receives exactly one message, within a few seconds.
-    pub async fn receive_one(&mut self, group: &str, topic: &str) -> v2::Message {
+    pub(crate) async fn receive_one(&mut self, group: &str, topic: &str) -> v2::Message {
         let mut messages = self.receive(group, topic, Duration::from_secs(5)).await;
         assert_eq!(messages.len(), 1);
         messages.remove(0)
     }
 
-    pub async fn ack_handles(&mut self, handles: &[&str]) -> v2::AckMessageResponse {
+    pub(crate) async fn ack_handles(&mut self, handles: &[&str]) -> v2::AckMessageResponse {
         let entry = |handle: &&str| v2::AckMessageEntry {
             message_id: "any".into(),
             receipt_handle: (*handle).into(),
@@ -291,11 +292,11 @@ impl Client {
         self.grpc.ack_message(request).await.unwrap().into_inner()
     }
 
-    pub async fn ack(&mut self, handle: &str) -> v2::Code {
+    pub(crate) async fn ack(&mut self, handle: &str) -> v2::Code {
         code(self.ack_handles(&[handle]).await.status)
     }
 
-    pub async fn change(
+    pub(crate) async fn change(
         &mut self,
         handle: &str,
         invisible: Duration,
@@ -318,7 +319,7 @@ impl Client {
         (code(reply.status), reply.receipt_handle)
     }
 
-    pub async fn forward(&mut self, group: &str, handle: &str) -> v2::Status {
+    pub(crate) async fn forward(&mut self, group: &str, handle: &str) -> v2::Status {
         let request = self.request(v2::ForwardMessageToDeadLetterQueueRequest {
             group: Some(resource(group)),
             topic: Some(resource(NORMAL)),
@@ -334,7 +335,7 @@ impl Client {
     }
 }
 
-pub fn receive(group: &str, topic: &str, wait: Duration) -> v2::ReceiveMessageRequest {
+pub(crate) fn receive(group: &str, topic: &str, wait: Duration) -> v2::ReceiveMessageRequest {
     let queue = v2::MessageQueue {
         topic: Some(resource(topic)),
         id: -1,
@@ -350,15 +351,15 @@ pub fn receive(group: &str, topic: &str, wait: Duration) -> v2::ReceiveMessageRe
     }
 }
 
-pub fn code(status: Option<v2::Status>) -> v2::Code {
+pub(crate) fn code(status: Option<v2::Status>) -> v2::Code {
     status.expect("a reply has a status").code()
 }
 
-pub fn handle(message: &v2::Message) -> &str {
+pub(crate) fn handle(message: &v2::Message) -> &str {
     message.system_properties.as_ref().unwrap().receipt_handle()
 }
 
-pub fn attempt(message: &v2::Message) -> i32 {
+pub(crate) fn attempt(message: &v2::Message) -> i32 {
     message
         .system_properties
         .as_ref()
@@ -366,6 +367,18 @@ pub fn attempt(message: &v2::Message) -> i32 {
         .delivery_attempt()
 }
 
-pub fn id(message: &v2::Message) -> &str {
+pub(crate) fn id(message: &v2::Message) -> &str {
     &message.system_properties.as_ref().unwrap().message_id
+}
+
+/// Waits until something is so; five seconds at most.
+pub(crate) async fn until(so: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(5);
+    while !so() {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "it did not come about"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }

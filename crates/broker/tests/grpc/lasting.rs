@@ -1,0 +1,73 @@
+//! What lasts: messages, leases and cursors through a restart; and how long messages last.
+
+use std::time::Duration;
+
+use rocketmq_wire::v2::Code;
+
+use crate::support::*;
+
+const SOON: Duration = Duration::from_millis(100);
+
+#[tokio::test]
+async fn messages_leases_and_acks_outlive_the_process() {
+    let running = start(|_| {}).await;
+    let (mut client, telemetry) = running.consumer().await;
+    for n in 0..4 {
+        client.send(message(NORMAL, &format!("m{n}"), "x")).await;
+    }
+    let received = client.receive(GROUP, NORMAL, SOON).await;
+    assert_eq!(received.len(), 4);
+    let handles: Vec<&str> = received.iter().map(handle).collect();
+    assert_eq!(client.ack(handles[0]).await, Code::Ok);
+    client.change(handles[1], Duration::ZERO, false).await;
+    client.send(message(NORMAL, "m4", "x")).await;
+    drop((client, telemetry));
+
+    let running = running.restart().await;
+    let (mut client, _telemetry) = running.consumer().await;
+    let again = client.receive(GROUP, NORMAL, SOON).await;
+    let seen: Vec<_> = again
+        .iter()
+        .map(|message| (id(message), attempt(message)))
+        .collect();
+    assert_eq!(seen, [("m1", 2), ("m4", 1)]);
+    assert_eq!(
+        client.ack(handles[2]).await,
+        Code::Ok,
+        "a handle from before the restart"
+    );
+    assert_eq!(running.broker.stats().invisible(GROUP, NORMAL), 3);
+}
+
+#[tokio::test]
+async fn old_messages_are_removed_read_or_not_and_offsets_go_on() {
+    let running = start(|config| config.retention = Duration::from_secs(1)).await;
+    let (mut client, _telemetry) = running.consumer().await;
+    client.send(message(NORMAL, "m1", "x")).await;
+    client.send(message(NORMAL, "m2", "x")).await;
+    until(|| running.broker.stats().topic(NORMAL).messages == 0).await;
+    assert!(client.receive(GROUP, NORMAL, SOON).await.is_empty());
+
+    let running = running.restart().await;
+    let (mut client, _telemetry) = running.consumer().await;
+    assert_eq!(client.send(message(NORMAL, "m3", "x")).await.offset, 2);
+    assert_eq!(id(&client.receive_one(GROUP, NORMAL).await), "m3");
+}
+
+#[tokio::test]
+async fn stopping_ends_the_polls_that_wait() {
+    let running = start(|_| {}).await;
+    let (client, _telemetry) = running.consumer().await;
+    let mut waiting = client.clone();
+    let poll = tokio::spawn(async move {
+        waiting
+            .receive(GROUP, NORMAL, Duration::from_secs(20))
+            .await
+    });
+    until(|| running.broker.stats().groups.contains_key(GROUP)).await;
+    tokio::time::timeout(Duration::from_secs(10), running.broker.stop())
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(poll.await.unwrap().is_empty());
+}

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -73,7 +72,7 @@ pub struct TransactionProducer {
 #[derive(Debug)]
 struct Inner {
     caller: Caller,
-    recovery: Duration,
+    recovery: Option<prost_types::Duration>,
     sessions: Sessions,
     checks: Option<Arc<Checks>>,
     _stop: tokio_util::sync::DropGuard,
@@ -84,7 +83,7 @@ impl TransactionProducer {
     /// background, and check-backs come over those.
     ///
     /// # Errors
-    /// For a recovery time that is not whole seconds in 1..=3600, or no room for a check.
+    /// For a recovery time that is not whole seconds up to 3600, or no room for a check.
     pub async fn start(
         client: &Client,
         config: TransactionConfig,
@@ -93,8 +92,8 @@ impl TransactionProducer {
         const OPERATION: &str = "transaction producer";
         let recovery = config.recovery;
         let whole = recovery.subsec_nanos() == 0;
-        if !whole || recovery.is_zero() || recovery > limits::MAX_TRANSACTION_RECOVERY {
-            let reason = format!("{recovery:?}: whole seconds, 1 to 3600");
+        if !whole || recovery > limits::MAX_TRANSACTION_RECOVERY {
+            let reason = format!("{recovery:?}: whole seconds, at most 3600");
             return Err(Error::invalid(OPERATION, "recovery", reason));
         }
         if config.checks_in_flight == 0 {
@@ -117,7 +116,7 @@ impl TransactionProducer {
         Ok(Self {
             inner: Arc::new(Inner {
                 caller,
-                recovery,
+                recovery: (!recovery.is_zero()).then(|| session::wire_span(recovery)),
                 sessions,
                 checks,
                 _stop: stop,
@@ -137,8 +136,7 @@ impl TransactionProducer {
         let topic = message.topic.clone();
         let mut wire = message.into_wire(v2::MessageType::Transaction, clock::timestamp());
         if let Some(system) = &mut wire.system_properties {
-            system.orphaned_transaction_recovery_duration =
-                Some(session::wire_span(self.inner.recovery));
+            system.orphaned_transaction_recovery_duration = self.inner.recovery;
         }
         let caller = &self.inner.caller;
         let (sent, address) = dispatch(caller, OPERATION, &topic, wire, ROUNDS).await?;

@@ -182,3 +182,6 @@ impl From<&reqwest::Error> for Failed {
 fn span(span: Duration) -> String {
     humantime::format_duration(span).to_string()
 }
+
+#[cfg(test)]
+mod tests;

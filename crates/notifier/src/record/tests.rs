@@ -50,8 +50,9 @@ impl Fixture {
         self.write_as_read(copy, standing, event).await
     }
 
-    /// Writes what happened to a copy whose row was read earlier.
+    /// Writes what happened to a copy whose row was read earlier, a moment after the write before.
     async fn write_as_read(&self, copy: &Copy, read: Option<Standing>, event: Event) -> Moved {
+        self.hand.advance(std::time::Duration::from_millis(1));
         self.record.write(entry(copy, read, event)).await.unwrap()
     }
 

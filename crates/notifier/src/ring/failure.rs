@@ -21,7 +21,7 @@ pub(super) fn classify(error: &reqwest::Error) -> AttemptError {
     if error.is_dns() {
         return AttemptError::Dns;
     }
-    if causes(error).any(|cause| cause.is::<rustls::Error>()) {
+    if error.is_connect() && causes(error).any(in_handshake) {
         return AttemptError::Tls;
     }
     if error.is_connect() {
@@ -46,6 +46,13 @@ pub(super) fn classify(error: &reqwest::Error) -> AttemptError {
     } else {
         AttemptError::Protocol
     }
+}
+
+/// Whether a failed connection had got as far as TLS: what the operating system reports of TCP wraps
+/// nothing, what the handshake reports is wrapped.
+fn in_handshake(cause: &(dyn Error + 'static)) -> bool {
+    let io = cause.downcast_ref::<std::io::Error>();
+    cause.is::<rustls::Error>() || io.is_some_and(|io| io.get_ref().is_some())
 }
 
 /// The innermost cause in words: the outer ones only say that sending failed.

@@ -25,6 +25,11 @@ const INTERVAL: Duration = Duration::from_secs(15);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// What is assigned, by broker and queue.
+type Assigned = HashMap<String, Assignment>;
+/// What is polled, where, and what ends it.
+type Polled = HashMap<String, (Vec<Address>, CancellationToken)>;
+
 /// Polls every assigned broker until the consumer is told to stop. What the polls bring goes to
 /// `deliver`, of which each poll holds a clone: it closes when the last poll has ended.
 pub(super) async fn poll_all(
@@ -34,18 +39,22 @@ pub(super) async fn poll_all(
     deliver: mpsc::Sender<Vec<Delivery>>,
 ) {
     let stop = core.stop.clone();
-    let mut polled: HashMap<String, (Vec<Address>, CancellationToken)> = HashMap::new();
+    let mut polled = Polled::new();
     let mut failures = 0u32;
-    while let Some(asked) = stop.run_until_cancelled(ask(&core)).await {
-        let pause = match asked {
-            Ok(assignments) => {
+    while let Some((assigned, failure)) = stop.run_until_cancelled(ask(&core)).await {
+        if failure.is_none() {
+            let_go(&sessions, &mut polled, &assigned);
+        }
+        begin(&core, &sessions, &polls, &deliver, &mut polled, assigned);
+        let pause = match failure {
+            None => {
                 failures = 0;
-                adjust(&core, &sessions, &polls, &deliver, &mut polled, assignments);
                 INTERVAL
             }
-            Err(error) => {
+            Some(error) => {
                 failures = failures.saturating_add(1);
                 warn(&core, failures, &error);
+                core.caller.shared.routes.doubt(&core.config.topic);
                 (FIRST_PAUSE * 2u32.saturating_pow(failures.min(10))).min(LONGEST_PAUSE)
             }
         };
@@ -72,31 +81,36 @@ fn warn(core: &Core, failures: u32, error: &Error) {
     }
 }
 
-/// Begins the polls that are missing and tells those of absent brokers to stop.
-fn adjust(
-    core: &Arc<Core>,
-    sessions: &Sessions,
-    polls: &TaskTracker,
-    deliver: &mpsc::Sender<Vec<Delivery>>,
-    polled: &mut HashMap<String, (Vec<Address>, CancellationToken)>,
-    assignments: HashMap<String, Assignment>,
-) {
-    polled.retain(|broker, (addresses, stop)| {
-        let same = assignments
-            .get(broker)
+/// Tells the polls of what is no longer assigned to stop. Only for a full answer: a broker that is
+/// silent for a while is still assigned, and its polls try by themselves.
+fn let_go(sessions: &Sessions, polled: &mut Polled, assigned: &Assigned) {
+    polled.retain(|key, (addresses, stop)| {
+        let same = assigned
+            .get(key)
             .is_some_and(|assigned| assigned.addresses == *addresses);
         if !same {
             stop.cancel();
         }
         same
     });
-    let wanted: Vec<_> = assignments
+    let wanted: Vec<_> = assigned
         .values()
         .flat_map(|assigned| assigned.addresses.iter().cloned())
         .collect();
     sessions.keep_only(&wanted);
-    for (broker, assignment) in assignments {
-        polled.entry(broker).or_insert_with(|| {
+}
+
+/// Begins the polls that are missing.
+fn begin(
+    core: &Arc<Core>,
+    sessions: &Sessions,
+    polls: &TaskTracker,
+    deliver: &mpsc::Sender<Vec<Delivery>>,
+    polled: &mut Polled,
+    assigned: Assigned,
+) {
+    for (key, assignment) in assigned {
+        polled.entry(key).or_insert_with(|| {
             let stop = core.stop.child_token();
             for _ in 0..core.config.polls {
                 polls.spawn(poll_until_stopped(
@@ -112,11 +126,14 @@ fn adjust(
     }
 }
 
-/// The brokers that are assigned to this consumer, by name: asked of one endpoint of each broker in
-/// the route, for a proxy may know only its own.
-async fn ask(core: &Core) -> Result<HashMap<String, Assignment>, Error> {
-    let route = core.caller.route(&core.config.topic).await?;
-    let mut assigned = HashMap::new();
+/// What is assigned to this consumer, and why that may not be all: asked of one endpoint of each
+/// broker in the route, for a proxy may know only its own.
+async fn ask(core: &Core) -> (Assigned, Option<Error>) {
+    let route = match core.caller.route(&core.config.topic).await {
+        Ok(route) => route,
+        Err(error) => return (Assigned::new(), Some(error)),
+    };
+    let mut assigned = Assigned::new();
     let mut failure = None;
     for broker in &route.brokers {
         match ask_one_of(
@@ -129,14 +146,7 @@ async fn ask(core: &Core) -> Result<HashMap<String, Assignment>, Error> {
             Err(error) => failure = Some(error),
         }
     }
-    match failure {
-        // What is known of the others is used; the silent one's polls try by themselves.
-        Some(error) if assigned.is_empty() => {
-            core.caller.shared.routes.doubt(&core.config.topic);
-            Err(error)
-        }
-        _ => Ok(assigned),
-    }
+    (assigned, failure)
 }
 
 async fn ask_one_of(

@@ -217,6 +217,30 @@ async fn a_consumer_waits_for_its_topic_and_outlives_its_broker() {
 }
 
 #[tokio::test]
+async fn a_broker_that_is_away_costs_the_others_nothing_and_is_polled_again() {
+    let (one, mut two) = (Fake::start().await, Fake::start().await);
+    let route = vec![
+        ("a".to_owned(), vec![one.address]),
+        ("b".to_owned(), vec![two.address]),
+    ];
+    one.script().route.clone_from(&route);
+    two.script().route.clone_from(&route);
+    two.die().await;
+    one.put("at-one", b"x");
+    let consumer = Consumer::start(&one.client(), config()).await.unwrap();
+    assert_eq!(ids(&take(&consumer, 1).await), ["at-one"]);
+    two.listen().await;
+    two.put("at-two", b"x");
+    assert_eq!(ids(&take(&consumer, 1).await), ["at-two"]);
+    two.die().await;
+    one.put("again-one", b"x");
+    assert_eq!(ids(&take(&consumer, 1).await), ["again-one"]);
+    two.listen().await;
+    two.put("again-two", b"x");
+    assert_eq!(ids(&take(&consumer, 1).await), ["again-two"]);
+}
+
+#[tokio::test]
 async fn packed_bodies_come_unpacked_and_broken_ones_with_the_reason() {
     let fake = Fake::start().await;
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

@@ -1,0 +1,28 @@
+//! A stage in one process: the embedded broker, a receiver with a script, and notifiers.
+
+mod proxy;
+mod receiver;
+mod running;
+mod world;
+
+use std::time::{Duration, Instant};
+
+pub(crate) use proxy::Proxy;
+pub(crate) use receiver::{Behaviour, Receiver};
+pub(crate) use running::Running;
+pub(crate) use world::{World, envelope, reach, subscription};
+
+/// The longest that any condition is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks until there is an answer.
+pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(began.elapsed() < PATIENCE, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,151 @@
+//! A receiver that does what its script says and remembers each request.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use notification::{Secret, TxNo, verify};
+use service::clock;
+use service::shutdown::Shutdown;
+
+/// What to do with a request.
+#[derive(Debug, Clone)]
+pub(crate) enum Behaviour {
+    Answer(u16),
+    /// Answer after a while.
+    After(Duration, u16),
+    Hang,
+}
+
+/// A request as it came, after its signature was verified.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) tx_no: TxNo,
+    pub(crate) generation: u32,
+    pub(crate) body: Bytes,
+    pub(crate) at: Instant,
+}
+
+type Script = Box<dyn Fn(&Call, usize) -> Behaviour + Send + Sync>;
+
+#[derive(Clone)]
+struct Shared {
+    calls: Arc<Mutex<Vec<Call>>>,
+    script: Arc<Mutex<Script>>,
+    secret: Secret,
+}
+
+/// The server; it ends with the test.
+pub(crate) struct Receiver {
+    address: SocketAddr,
+    shared: Shared,
+    shutdown: Shutdown,
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.shutdown.force();
+    }
+}
+
+impl Receiver {
+    /// One that answers 200.
+    pub(crate) async fn start() -> Self {
+        let listener = service::http::bind(([127, 0, 0, 1], 0).into())
+            .await
+            .unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Shared {
+            calls: Arc::default(),
+            script: Arc::new(Mutex::new(Box::new(|_, _| Behaviour::Answer(200)))),
+            secret: Self::secret(),
+        };
+        let router = Router::new()
+            .route("/notifications", post(receive))
+            .with_state(shared.clone());
+        let shutdown = Shutdown::new();
+        tokio::spawn(service::http::serve(listener, router, shutdown.clone()));
+        Self {
+            address,
+            shared,
+            shutdown,
+        }
+    }
+
+    pub(crate) fn secret() -> Secret {
+        "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+            .parse()
+            .unwrap()
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/notifications", self.address)
+    }
+
+    /// From now on: given a call and how many came before it for its number.
+    pub(crate) fn script(
+        &self,
+        script: impl Fn(&Call, usize) -> Behaviour + Send + Sync + 'static,
+    ) {
+        *self.shared.script.lock().unwrap() = Box::new(script);
+    }
+
+    /// From now on, the same answer to everything.
+    pub(crate) fn answer(&self, status: u16) {
+        self.script(move |_, _| Behaviour::Answer(status));
+    }
+
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.shared.calls.lock().unwrap().clone()
+    }
+
+    pub(crate) fn calls_of(&self, tx_no: TxNo) -> Vec<Call> {
+        self.calls()
+            .into_iter()
+            .filter(|call| call.tx_no == tx_no)
+            .collect()
+    }
+}
+
+async fn receive(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
+    let header = |name: &str| headers[name].to_str().unwrap();
+    let (id, timestamp) = (header("webhook-id"), header("webhook-timestamp"));
+    let signature = header("webhook-signature");
+    let (timestamp_s, now_s) = (timestamp.parse().unwrap(), clock::now_ms() / 1000);
+    let secrets = std::slice::from_ref(&shared.secret);
+    if verify(secrets, id, timestamp_s, signature, &body, now_s, 300).is_err() {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let call = Call {
+        tx_no: id.parse().unwrap(),
+        generation: header("ringback-generation").parse().unwrap(),
+        body,
+        at: Instant::now(),
+    };
+    let before = {
+        let mut calls = shared.calls.lock().unwrap();
+        let before = calls
+            .iter()
+            .filter(|known| known.tx_no == call.tx_no)
+            .count();
+        calls.push(call.clone());
+        before
+    };
+    let behaviour = shared.script.lock().unwrap()(&call, before);
+    let status = match behaviour {
+        Behaviour::Answer(status) => status,
+        Behaviour::After(delay, status) => {
+            tokio::time::sleep(delay).await;
+            status
+        }
+        Behaviour::Hang => std::future::pending().await,
+    };
+    let text = format!("answer number {before}");
+    (StatusCode::from_u16(status).unwrap(), text).into_response()
+}

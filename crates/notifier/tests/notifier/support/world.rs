@@ -1,0 +1,173 @@
+//! The broker, the receiver, a sender, and the folder that the record lies in.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use broker::{Broker, GroupConfig, TopicConfig, TopicKind};
+use bytes::Bytes;
+use notification::{
+    BusinessKey, ContentType, Envelope, EventType, Group, InitiatorId, Notification, Source, Topic,
+    TxNo,
+};
+use notifier::{Config, EndpointConfig, OperatorToken, Settings, SubscriptionConfig};
+use rocketmq::{Client, ClientConfig, Message, TransactionConfig, TransactionProducer};
+use service::{clock, ids};
+use tempfile::TempDir;
+
+use super::{Receiver, Running};
+
+pub(crate) const TOPIC: &str = "topic_txmsg";
+pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+pub(crate) struct World {
+    pub(crate) broker: Broker,
+    pub(crate) receiver: Receiver,
+    producer: TransactionProducer,
+    folder: TempDir,
+}
+
+impl World {
+    /// Groups `bank2` and `other`, with a ladder of two rungs of one second.
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let group = |name: &str| GroupConfig {
+            name: name.into(),
+            retry_max_times: 1000,
+            delays: vec![Duration::from_secs(1); 2],
+        };
+        let broker = Broker::start(broker::Config {
+            data: folder.path().join("broker"),
+            listen: ([127, 0, 0, 1], 0).into(),
+            long_poll_min: Duration::from_millis(100),
+            long_poll_max: Duration::from_millis(500),
+            topics: vec![TopicConfig {
+                name: TOPIC.into(),
+                kind: TopicKind::Transaction,
+            }],
+            groups: vec![group("bank2"), group("other")],
+            ..broker::Config::default()
+        });
+        let broker = broker.await.unwrap();
+        let client = Client::new(reach(&broker.address().to_string())).unwrap();
+        let config = TransactionConfig::default();
+        let producer = TransactionProducer::start(&client, config, None)
+            .await
+            .unwrap();
+        Self {
+            broker,
+            receiver: Receiver::start().await,
+            producer,
+            folder,
+        }
+    }
+
+    /// One endpoint and one subscription, both `bank2`.
+    pub(crate) fn config(&self) -> Config {
+        Config {
+            notifier: Settings {
+                listen: ([127, 0, 0, 1], 0).into(),
+                lease: Duration::from_secs(10),
+                feed_lag: Duration::from_secs(1),
+                ..Settings::default()
+            },
+            endpoints: vec![self.endpoint("bank2", &self.receiver)],
+            subscriptions: vec![subscription("bank2", "bank2")],
+            ladder: None,
+            database: database::Config::sqlite(self.record_file()),
+            broker: reach(&self.broker.address().to_string()),
+            token: OperatorToken::new(TOKEN),
+        }
+    }
+
+    pub(crate) fn endpoint(&self, id: &str, receiver: &Receiver) -> EndpointConfig {
+        let given = serde_json::json!({
+            "id": id,
+            "url": receiver.url(),
+            "secrets": [Receiver::secret().expose()],
+        });
+        serde_json::from_value(given).unwrap()
+    }
+
+    pub(crate) fn record_file(&self) -> PathBuf {
+        self.folder.path().join("notifier.sqlite")
+    }
+
+    /// A notifier as most tests want it.
+    pub(crate) async fn notifier(&self) -> Running {
+        Running::start(self.config()).await
+    }
+
+    /// The record, as somebody else on the machine reaches it.
+    pub(crate) async fn record(&self) -> database::Database {
+        let config = database::Config::sqlite(self.record_file());
+        database::Database::open(&config).await.unwrap()
+    }
+
+    /// A transfer with a number of its own, sent and committed.
+    pub(crate) async fn transfer(&self) -> TxNo {
+        let envelope = envelope();
+        self.send(&envelope).await;
+        envelope.notification.tx_no
+    }
+
+    pub(crate) async fn send(&self, envelope: &Envelope) {
+        let wire = envelope.to_message();
+        self.send_message(Message {
+            topic: wire.topic,
+            body: wire.body,
+            tag: Some(wire.tag),
+            keys: wire.keys,
+            properties: wire.properties,
+        })
+        .await;
+    }
+
+    /// Any message, as half and commit.
+    pub(crate) async fn send_message(&self, message: Message) {
+        let half = self.producer.begin(message).await.unwrap();
+        half.commit().await.unwrap();
+    }
+
+    /// Messages that the group still has to do with.
+    pub(crate) fn left(&self, group: &str) -> u64 {
+        let stats = self.broker.stats();
+        stats.ready(group, TOPIC) + stats.invisible(group, TOPIC)
+    }
+
+    pub(crate) fn dead(&self) -> u64 {
+        self.broker.stats().dead("bank2")
+    }
+}
+
+pub(crate) fn reach(address: &str) -> ClientConfig {
+    ClientConfig {
+        endpoints: vec![address.to_owned()],
+        ..ClientConfig::default()
+    }
+}
+
+pub(crate) fn subscription(group: &str, endpoint: &str) -> SubscriptionConfig {
+    SubscriptionConfig {
+        group: Group::new(group).unwrap(),
+        topic: Topic::new(TOPIC).unwrap(),
+        endpoint: endpoint.parse().unwrap(),
+    }
+}
+
+/// A transfer of generation 0 with a number of its own.
+pub(crate) fn envelope() -> Envelope {
+    let now_ms = u64::try_from(clock::now_ms()).unwrap();
+    let notification = Notification {
+        source: Source::new("bank1").unwrap(),
+        tx_no: TxNo::from_parts(now_ms, ids::random10()),
+        topic: Topic::new(TOPIC).unwrap(),
+        event_type: EventType::new("transfer").unwrap(),
+        business_key: BusinessKey::new("transfer 10.00").unwrap(),
+        content_type: ContentType::new("application/json").unwrap(),
+        notify_url: None,
+        traceparent: None,
+        body: Bytes::from_static(b"{\"amount_fen\":1000}"),
+    };
+    let initiator = InitiatorId::new("0198f3c2-0000-7c10-9b1e-5d3f0a6c2e11").unwrap();
+    Envelope::new(notification, initiator)
+}

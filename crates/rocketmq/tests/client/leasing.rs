@@ -107,7 +107,9 @@ async fn a_background_renewal_that_is_not_answered_loses_the_lease_too() {
     let fake = Fake::start().await;
     let (_consumer, delivery) = one_delivery(&fake, Duration::from_millis(500)).await;
     fake.state.changes_pass.close();
+    let received = tokio::time::Instant::now();
     eventually("the lease is lost", || delivery.lease_left().is_zero()).await;
+    assert!(received.elapsed() < LEASE * 3 / 4, "it merely ran out");
     assert_eq!(changes(&fake).len(), 1);
     assert_eq!(delivery.ack().await, Err(SettleError::LeaseLost));
 }

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{accounts, bank2_repair, demo, dlq, serve, status, transfer, up};
 use crate::screen::Format;
@@ -32,12 +32,23 @@ Examples:
 Every flag may be set by an environment variable too: --data-dir is RINGBACK_DATA_DIR, and so on.
 Exit codes: 0 done; 1 the operation failed; 2 wrong usage or configuration.";
 
-/// Best-effort notification on Apache RocketMQ 5.
-///
-/// A service commits a business change; the other company's HTTP API must hear of it: exactly the changes that
-/// committed, none that rolled back, tried again on a widening ladder, then parked where a person sees it.
+const BY_HAND: &str = "\
+The system by hand, a terminal each; the first one makes the data folder and its configuration:
+  ringback broker --log stderr
+  ringback notifier --log stderr
+  ringback bank2 --log stderr
+  ringback bank1 --log stderr";
+
+const ABOUT: &str = "\
+Best-effort notification on Apache RocketMQ 5.
+
+A service commits a business change; the other company's HTTP API must hear of it: exactly
+the changes that committed, none that rolled back, tried again on a widening ladder, then
+parked where a person sees it.";
+
+/// The command line as a whole.
 #[derive(Debug, Parser)]
-#[command(name = "ringback", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(name = "ringback", version, about = ABOUT, long_about = None, after_help = EXAMPLES, disable_help_subcommand = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -50,6 +61,7 @@ pub enum Command {
     /// Play the whole story once: kills, retries, a dead letter and its resend; ends with a table
     Demo(demo::Args),
     /// Keep the whole system up; a killed service restarts; Ctrl-C stops everything
+    #[command(after_help = DEMO_AMOUNTS)]
     Up(up::Args),
     /// Move money from bank1's account to bank2's, and with --wait watch it arrive
     Transfer(transfer::Args),
@@ -60,8 +72,10 @@ pub enum Command {
     /// Dead letters: list, show, resend or discard them
     Dlq(dlq::Args),
     /// Run the embedded broker in this process
+    #[command(after_help = BY_HAND)]
     Broker(serve::BrokerArgs),
     /// Run the notifier in this process
+    #[command(after_help = BY_HAND)]
     Notifier(serve::NotifierArgs),
     /// Run bank1, the initiator, in this process
     #[command(after_help = DEMO_AMOUNTS)]
@@ -115,23 +129,26 @@ pub struct DataDir {
     pub data_dir: PathBuf,
 }
 
+/// Over the flags that say where the services are: seldom needed.
+const HEADING: &str = "Where the services are [default: as the data folder says]";
+
 /// How a command that asks the services finds them.
 #[derive(Debug, Clone, Args)]
 pub struct Services {
     /// The data folder.
     #[command(flatten)]
     pub data: DataDir,
-    /// bank1's URL [default: as the data folder's run.json says, else ringback.toml]
-    #[arg(long, env = "RINGBACK_BANK1", value_name = "URL", hide_short_help = true)]
+    /// bank1's URL
+    #[arg(long, env = "RINGBACK_BANK1", value_name = "URL", help_heading = HEADING)]
     pub bank1: Option<String>,
-    /// bank2's URL [default: likewise]
-    #[arg(long, env = "RINGBACK_BANK2", value_name = "URL", hide_short_help = true)]
+    /// bank2's URL
+    #[arg(long, env = "RINGBACK_BANK2", value_name = "URL", help_heading = HEADING)]
     pub bank2: Option<String>,
-    /// The notifier's URL [default: likewise]
-    #[arg(long, env = "RINGBACK_NOTIFIER", value_name = "URL", hide_short_help = true)]
+    /// The notifier's URL
+    #[arg(long, env = "RINGBACK_NOTIFIER", value_name = "URL", help_heading = HEADING)]
     pub notifier: Option<String>,
-    /// The operator's token [default: read from the data folder]
-    #[arg(long, env = "RINGBACK_TOKEN", value_name = "TOKEN", hide_env_values = true, hide_short_help = true)]
+    /// The operator's token
+    #[arg(long, env = "RINGBACK_TOKEN", value_name = "TOKEN", help_heading = HEADING)]
     pub token: Option<String>,
 }
 
@@ -159,6 +176,25 @@ pub enum Log {
     Stderr,
 }
 
+/// Parses the process's arguments, with what the environment says for those that are absent.
+///
+/// # Errors
+/// Help and version are asked for, or the usage is wrong: see [`report`].
+pub fn parse() -> Result<Cli, clap::Error> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// The command line, with the variables left out of the help texts: there is one for each flag, and the first page
+/// says so.
+fn command() -> clap::Command {
+    fn quiet(command: clap::Command) -> clap::Command {
+        command.mut_args(|arg| arg.hide_env(true)).mut_subcommands(quiet)
+    }
+    quiet(Cli::command())
+}
+
 /// Prints what clap has to say: help and version are wanted (exit code 0), the rest is wrong usage (2).
 pub fn report(error: &clap::Error) -> ExitCode {
     if error.print().is_err() {
@@ -169,13 +205,43 @@ pub fn report(error: &clap::Error) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_well_formed() {
-        Cli::command().debug_assert();
+        command().debug_assert();
+    }
+
+    /// Two-page help (`-h` and `--help` different, an empty line after each flag) is what nobody reads.
+    #[test]
+    fn the_help_is_one_page_for_each_command() {
+        fn check(path: &mut Vec<String>, at: &clap::Command) {
+            let help = |flag: &str| {
+                let words = path.iter().map(String::as_str).chain([flag]);
+                command().try_get_matches_from(words).unwrap_err().to_string()
+            };
+            assert_eq!(help("-h"), help("--help"));
+            for below in at.get_subcommands() {
+                path.push(below.get_name().to_owned());
+                check(path, below);
+                path.pop();
+            }
+        }
+        check(&mut vec!["ringback".to_owned()], &command());
+    }
+
+    #[test]
+    fn every_flag_has_a_variable_of_its_name() {
+        fn check(command: &clap::Command) {
+            for arg in command.get_arguments() {
+                let Some(long) = arg.get_long() else { continue };
+                let expected = format!("RINGBACK_{}", long.replace('-', "_").to_uppercase());
+                let exempt = ["help", "version", "with-parent"].contains(&long);
+                assert!(exempt || arg.get_env().is_some_and(|name| name == expected.as_str()), "--{long}");
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&command());
     }
 
     #[test]

@@ -11,6 +11,18 @@ pub enum Kind {
     Usage,
     /// The operation failed: exit code 1.
     Operation,
+    /// A service works, and says no: exit code 1.
+    Refused,
+}
+
+impl Kind {
+    /// The word before the message.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Usage | Self::Operation => "error:",
+            Self::Refused => "refused:",
+        }
+    }
 }
 
 /// A failed command.
@@ -38,6 +50,11 @@ impl Failure {
         Self { kind: Kind::Operation, message: message.into(), help: None }
     }
 
+    /// A service says no.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Refused, message: message.into(), help: None }
+    }
+
     /// The same failure with the command that helps.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
@@ -49,7 +66,7 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         match self.kind {
             Kind::Usage => ExitCode::from(2),
-            Kind::Operation => ExitCode::from(1),
+            Kind::Operation | Kind::Refused => ExitCode::from(1),
         }
     }
 }

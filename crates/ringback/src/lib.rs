@@ -20,11 +20,9 @@ pub mod screen;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 /// Parses the process's arguments, runs the command they name, and gives the process's exit code.
 pub fn main() -> ExitCode {
-    let cli = match cli::Cli::try_parse() {
+    let cli = match cli::parse() {
         Ok(cli) => cli,
         Err(error) => return cli::report(&error),
     };

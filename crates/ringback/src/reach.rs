@@ -64,7 +64,7 @@ impl From<AskError> for Failure {
 
 /// A refusal in one line, with what is allowed.
 pub fn refusal(problem: &Problem) -> Failure {
-    let failure = Failure::operation(problem.to_string());
+    let failure = Failure::refused(problem.to_string());
     match StatusCode::from_u16(problem.status) {
         Ok(StatusCode::UNAUTHORIZED) => {
             failure.help("The token must be the one in the notifier's data folder: --data-dir, or RINGBACK_TOKEN.")
@@ -173,11 +173,12 @@ impl Reach {
     /// What an error of the connection means.
     fn silence(&self, who: Who, error: &reqwest::Error) -> AskError {
         let cause = innermost(error);
-        let failure = Failure::operation(format!("{} at {} does not answer: {cause}", who.name(), self.base(who)));
+        let (name, base) = (who.name(), self.base(who));
         if error.is_connect() || error.is_builder() {
+            let failure = Failure::operation(format!("{name} at {base} does not answer: {cause}"));
             AskError::NotThere(failure.help(self.start_help()))
         } else {
-            AskError::Broken(failure)
+            AskError::Broken(Failure::operation(format!("{name} at {base} broke off: {cause}")))
         }
     }
 

@@ -132,7 +132,7 @@ impl Errors {
             Format::Text => {
                 let paint = Paint::choose(std::io::stderr().is_terminal());
                 let help = failure.help.as_ref().map(|help| format!("\n{help}")).unwrap_or_default();
-                format!("{} {}{help}", paint.bad("error:"), failure.message)
+                format!("{} {}{help}", paint.bad(failure.kind.label()), failure.message)
             }
         };
         // Nobody is left to tell if standard error is closed too.

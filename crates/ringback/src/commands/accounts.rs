@@ -33,7 +33,7 @@ Exit code 1 if the sum is not what it was at first.";
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The name under which bank2 and the notifier know bank1
-    #[arg(long, env = "RINGBACK_SOURCE", value_name = "NAME", default_value = "bank1", hide_short_help = true)]
+    #[arg(long, env = "RINGBACK_SOURCE", value_name = "NAME", default_value = "bank1")]
     pub source: Source,
     /// Where the services are.
     #[command(flatten)]

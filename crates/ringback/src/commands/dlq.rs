@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use notification::api::bank2::{InboxStates, InboxStatesRequest};
 use notification::api::notifier::{
     DiscardRequest, LetterDetail, LettersPage, LettersQuery, NotificationQuery, NotificationView, ResendRequest, Resent,
 };
-use notification::{EndpointId, LetterState, TxNo};
+use notification::{EndpointId, InboxState, LetterState, TxNo};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -19,8 +20,16 @@ use crate::render;
 use crate::render::moment::{Now, Zone};
 use crate::screen::{self, Format, Paint};
 
+const EXAMPLES: &str = "\
+Examples:
+  ringback dlq list
+  ringback dlq show 9f52
+  ringback dlq resend 9f52 --wait
+  ringback dlq discard 9f52 --reason 'settled by hand'";
+
 /// `dlq` and its action.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// What to do with dead letters.
     #[command(subcommand)]
@@ -210,7 +219,8 @@ async fn resend(args: &ResendArgs) -> Outcome {
         let line = |view: &NotificationView, attempt: &_| format!("  {}", render::attempt::line(view, attempt));
         let (result, text, view) = match watch.settled(line).await? {
             Ended::Delivered(view) => {
-                let note = render::dlq::delivered_again(resent.generation);
+                let inbox = inbox(&reach, &view).await;
+                let note = render::dlq::delivered_again(resent.generation, inbox);
                 ("delivered", format!("{} {note}", paint.good("DELIVERED")), Some(view))
             }
             Ended::Dead(view) => {
@@ -233,6 +243,14 @@ async fn resend(args: &ResendArgs) -> Outcome {
     }
     let good = matches!(report.result, "resent" | "delivered");
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What bank2 itself says of the number; absent if it does not answer.
+async fn inbox(reach: &Reach, view: &NotificationView) -> Option<InboxState> {
+    let (source, tx_no) = (view.notification.source.clone(), view.notification.tx_no);
+    let request = InboxStatesRequest { source, tx_nos: vec![tx_no] };
+    let states: InboxStates = reach.post(Who::Bank2, "/inbox/states", &request).await.ok()?;
+    states.states.get(&tx_no).copied()
 }
 
 async fn discard(args: &DiscardArgs) -> Outcome {
@@ -264,7 +282,7 @@ fn no_such_letter(error: AskError) -> Failure {
 /// Why a letter was not resent or discarded, and what to do first.
 fn refused(error: AskError, detail: &LetterDetail) -> Failure {
     let AskError::Refused(problem) = error else { return error.into() };
-    let failure = Failure::operation(format!("refused: {problem}"));
+    let failure = Failure::refused(format!("{}.", problem.detail.trim_end_matches('.')));
     match problem.status {
         412 if detail.letter.endpoint.as_str() == "bank2" => {
             failure.help("Repair it (ringback bank2 repair), or pass --anyway.")

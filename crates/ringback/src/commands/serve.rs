@@ -37,8 +37,8 @@ pub struct Common {
     /// End when standard input closes, as it does when the parent process dies
     #[arg(long)]
     pub with_parent: bool,
-    /// Where the log goes: to logs/<service>.log in the data folder, or to standard error
-    #[arg(long, env = "RINGBACK_LOG", value_name = "WHERE", value_enum, default_value = "file")]
+    /// Where the log goes: `file` (logs/<service>.log in the data folder) or `stderr`
+    #[arg(long, env = "RINGBACK_LOG", value_name = "WHERE", value_enum, default_value = "file", hide_possible_values = true)]
     pub log: Log,
     /// What is logged: a level, or a list such as info,notifier=debug
     #[arg(long, env = "RINGBACK_LOG_FILTER", value_name = "FILTER", default_value = "info")]

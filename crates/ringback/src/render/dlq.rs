@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use notification::api::notifier::{Letter, LetterDetail, LettersPage, NotificationView};
-use notification::LetterState;
+use notification::{InboxState, LetterState};
 
 use super::moment::{Now, span};
 use super::{attempt, count, ending, endings};
@@ -112,9 +112,11 @@ pub fn resent(resent: u64, failed: u64) -> String {
     format!("selected {matched} · matched {matched} · resent {resent} · failed {failed}")
 }
 
-/// What is told once the resent one was delivered.
-pub fn delivered_again(generation: u32) -> String {
-    format!("(same id, {} ladder, applied once)", ordinal(generation + 1))
+/// What is told once the resent one was delivered: that it was applied once only if the receiver's inbox, which has
+/// one row a number, says that it was applied.
+pub fn delivered_again(generation: u32, inbox: Option<InboxState>) -> String {
+    let applied = if inbox == Some(InboxState::Applied) { ", applied once" } else { "" };
+    format!("(same id, {} ladder{applied})", ordinal(generation + 1))
 }
 
 fn ordinal(number: u32) -> String {
@@ -201,6 +203,12 @@ transfer 5.00   tx 0198f3c2-91d0-7aa3-8c02-77ab41e09f52
 Send it again: ringback dlq resend 9f52
 Give it up:    ringback dlq discard 9f52 --reason '…'"
         );
+    }
+
+    #[test]
+    fn applied_once_is_said_only_if_the_inbox_says_applied() {
+        assert_eq!(delivered_again(1, Some(InboxState::Applied)), "(same id, second ladder, applied once)");
+        assert_eq!(delivered_again(2, None), "(same id, third ladder)");
     }
 
     #[test]

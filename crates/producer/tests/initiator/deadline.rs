@@ -1,6 +1,6 @@
 //! A business that takes too long is rolled back before the broker asks.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use notification::BusinessState;
 use producer::{Business, SendError, Step};
@@ -48,6 +48,33 @@ async fn commit_is_not_sent_after_the_deadline() {
         "{sent:?}"
     );
     gate.open();
+    stage.settles_at(0).await;
+    assert_eq!(debits(initiator.database(), &tx_no).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stall_that_no_timer_could_interrupt_is_rolled_back_too() {
+    let deadline = Duration::from_secs(1);
+    let stage = Stage::with_deadline(deadline).await;
+    let initiator = stage.initiator(Barrier::open()).await;
+    let tx_no = fresh();
+    let stalled: Business = Box::new(move |tx| {
+        Box::pin(async move {
+            write(tx, tx_no).await?;
+            let began = Instant::now();
+            while began.elapsed() <= deadline {
+                std::hint::spin_loop();
+            }
+            Ok(())
+        })
+    });
+    let sent = initiator
+        .send_in_transaction(transfer(tx_no), stalled)
+        .await;
+    assert!(
+        matches!(sent, Err(SendError::DeadlinePassed(_))),
+        "{sent:?}"
+    );
     stage.settles_at(0).await;
     assert_eq!(debits(initiator.database(), &tx_no).await, 0);
 }

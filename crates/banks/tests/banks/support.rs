@@ -55,7 +55,7 @@ pub(crate) struct Bank {
     pub(crate) url: String,
     http: reqwest::Client,
     shutdown: Shutdown,
-    running: JoinHandle<anyhow::Result<()>>,
+    running: Option<JoinHandle<anyhow::Result<()>>>,
 }
 
 impl Bank {
@@ -100,12 +100,12 @@ impl Bank {
             ended = &mut running => panic!("the bank ended before it was ready: {ended:?}"),
         };
         let http = http_client::build(&HttpOptions { timeout: Duration::from_secs(20), ..Default::default() }).unwrap();
-        Bank { url: format!("http://{address}"), http, shutdown, running }
+        Bank { url: format!("http://{address}"), http, shutdown, running: Some(running) }
     }
 
-    pub(crate) async fn stop(self) {
+    pub(crate) async fn stop(mut self) {
         self.shutdown.request();
-        self.running.await.unwrap().unwrap();
+        self.running.take().unwrap().await.unwrap().unwrap();
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -64,16 +64,20 @@ pub async fn run(
     tracing::info!(event = "notifier_started", %address);
 
     drop(record);
+    let mut running = std::pin::pin!(notifier.run(&shutdown));
     tokio::select! {
-        ended = notifier.run(&shutdown) => ended?,
+        ended = &mut running => {
+            ended?;
+            serving.await.context("the API's task")??;
+            flushing.await.context("the record's task")?;
+        }
+        // In order, it ends when the last handle on the record is gone, which is during a shutdown.
         ended = &mut flushing => {
             ended.context("the record's task")?;
-            anyhow::ensure!(shutdown.is_forced(), "the record's task ended before the others");
+            anyhow::ensure!(shutdown.is_requested(), "the record's task ended before its time");
+            running.await?;
+            serving.await.context("the API's task")??;
         }
-    }
-    serving.await.context("the API's task")??;
-    if !flushing.is_finished() {
-        flushing.await.context("the record's task")?;
     }
     let closed = shutdown.unless_forced(database.close()).await;
     tracing::info!(event = "notifier_stopped", in_order = closed.is_some());

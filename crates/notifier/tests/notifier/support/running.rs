@@ -59,14 +59,17 @@ impl Running {
         (&mut self.task).await.unwrap().unwrap();
     }
 
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
     pub(crate) async fn ask(
         &self,
         method: Method,
         path: &str,
         body: Option<Value>,
     ) -> (StatusCode, Value) {
-        let url = format!("http://{}{path}", self.address);
-        let mut request = self.http.request(method, url).bearer_auth(TOKEN);
+        let mut request = self.http.request(method, self.url(path)).bearer_auth(TOKEN);
         if let Some(body) = body {
             request = request.json(&body);
         }

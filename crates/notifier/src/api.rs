@@ -8,6 +8,7 @@ mod auth;
 mod failure;
 mod find;
 mod health;
+mod last_answers;
 mod letter_actions;
 mod letter_id;
 mod letters;

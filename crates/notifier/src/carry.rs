@@ -2,12 +2,14 @@
 //!
 //! Each received copy is carried by a task of its own, which owns the delivery with its permit
 //! and its lease. Nothing is said to the broker before the record is durable, and a copy that is
-//! let go of half-way simply comes back: a POST that was not made uses no rung.
+//! let go of half-way simply comes back: a POST that was not made uses no rung. What is decided
+//! without an attempt is in [`put_away`].
+
+mod put_away;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use notification::DeadReason;
 use rocketmq::Delivery;
 use service::clock::Clock;
 use service::shutdown::Shutdown;
@@ -19,7 +21,6 @@ use crate::endpoint::Endpoint;
 use crate::in_hand::Hold;
 use crate::ladders::Ladders;
 use crate::lane::{Lane, Turn};
-use crate::parking;
 use crate::record::entry::{Attempt, Entry, Event, Moved, Then};
 use crate::record::{Record, ids};
 use crate::ring::{Ringer, Rung};
@@ -28,9 +29,6 @@ use crate::verdict::{self, Judgement};
 
 /// A record that was read longer ago than this may have changed since.
 const FRESH: Duration = Duration::from_secs(1);
-
-/// How soon a copy comes back whose record somebody else moved meanwhile.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Beyond this difference between the receiver's clock and ours an alarm is raised.
 const MOST_SKEW_S: u64 = 60;
@@ -63,8 +61,8 @@ pub(crate) struct Carrier {
 
 /// Where waiting in the lane has led.
 enum Reached {
-    /// To the front: ring now.
-    Turn(Turn),
+    /// To the front: ring now, as this attempt.
+    Turn { turn: Turn, number: u32 },
     /// To something else.
     Instead(Decision),
     /// The lease is lost: the copy comes back by itself.
@@ -81,8 +79,8 @@ impl Carrier {
             not_before_ms,
         } = decision
         {
-            match self.reach_turn(&mut parcel, decision, not_before_ms).await {
-                Reached::Turn(turn) => return self.ring(parcel, number, turn).await,
+            match self.reach_turn(&mut parcel, number, not_before_ms).await {
+                Reached::Turn { turn, number } => return self.ring(parcel, number, turn).await,
                 Reached::Instead(other) => decision = other,
                 Reached::LeaseLost => return,
                 Reached::Stopping => return self.give_back(parcel).await,
@@ -92,7 +90,7 @@ impl Carrier {
     }
 
     /// Waits in the lane, and on leaving it makes sure that ringing is still right.
-    async fn reach_turn(&self, parcel: &mut Parcel, ring: Decision, due_ms: i64) -> Reached {
+    async fn reach_turn(&self, parcel: &mut Parcel, number: u32, due_ms: i64) -> Reached {
         let stopping = self.shutdown.soft();
         let turn = stopping.run_until_cancelled(async {
             let place = self.lane.enter().await?;
@@ -111,10 +109,13 @@ impl Carrier {
             return Reached::LeaseLost;
         }
         if parcel.read_at.elapsed() < FRESH {
-            return Reached::Turn(turn);
+            return Reached::Turn { turn, number };
         }
         match self.decide_again(parcel).await {
-            decision if decision == ring => Reached::Turn(turn),
+            Decision::Ring {
+                number,
+                not_before_ms,
+            } if not_before_ms <= self.clock.now_ms() => Reached::Turn { turn, number },
             decision => Reached::Instead(decision),
         }
     }
@@ -173,107 +174,6 @@ impl Carrier {
             }
             Then::Dead(reason) => self.bury(&copy, delivery, hold, moved, reason).await,
         }
-    }
-
-    /// Carries out a decision that makes no attempt.
-    async fn put_away(&self, parcel: Parcel, decision: Decision) {
-        let step = |parks| parking::step(parks).unwrap_or(LOOK_AGAIN);
-        let parks = parcel.standing.map_or(0, |row| row.parks);
-        let event = match decision {
-            Decision::Park(reason) => {
-                if reason == ParkReason::NewerFormat {
-                    alarm::unknown_format(&parcel.copy.key);
-                }
-                let step_ms = i64::try_from(step(parks).as_millis()).unwrap_or(i64::MAX);
-                let next_due_ms = self.clock.now_ms().saturating_add(step_ms);
-                Event::Parked {
-                    reason,
-                    next_due_ms,
-                }
-            }
-            Decision::Die(reason) => Event::Died(reason),
-            other => return self.settle_unwritten(parcel, other).await,
-        };
-        let Some(moved) = self.write(&parcel, event).await else {
-            return;
-        };
-        let Parcel {
-            copy,
-            delivery,
-            hold,
-            ..
-        } = parcel;
-        if let Decision::Die(reason) = decision {
-            self.bury(&copy, delivery, hold, moved, reason).await;
-        } else {
-            drop(hold);
-            settle::rest(delivery, &copy.key, step(parks)).await;
-        }
-    }
-
-    /// Carries out a decision that leaves the record as it is.
-    async fn settle_unwritten(&self, parcel: Parcel, decision: Decision) {
-        let Parcel {
-            copy,
-            delivery,
-            hold,
-            standing,
-            ..
-        } = parcel;
-        let key = &copy.key;
-        let delay = match decision {
-            Decision::NotOurs | Decision::Finished => {
-                drop(hold);
-                return settle::acknowledge(delivery, key).await;
-            }
-            Decision::SeeToLetter => {
-                match self.record.awaits_forwarding(key, copy.generation).await {
-                    Ok(true) => {
-                        return settle::forward(delivery, key, copy.generation, &self.record).await;
-                    }
-                    Ok(false) => return settle::acknowledge(delivery, key).await,
-                    Err(_) => self.lease,
-                }
-            }
-            Decision::RecordBehind => {
-                let on_record = standing.map_or(0, |row| row.generation);
-                alarm::record_behind(key, copy.generation, on_record);
-                parking::step_by_age(millis(self.clock.now_ms() - copy.born_ms))
-            }
-            Decision::NotDue(delay) => delay,
-            _ => self.lease,
-        };
-        drop(hold);
-        settle::rest(delivery, key, delay).await;
-    }
-
-    /// Forwards what has just died, if it was this entry that let it die.
-    async fn bury(
-        &self,
-        copy: &Copy,
-        delivery: Delivery,
-        hold: Option<Hold>,
-        moved: Moved,
-        reason: DeadReason,
-    ) {
-        match moved {
-            Moved::Yes => {
-                alarm::dead_letter(&copy.key, copy.generation, &self.endpoint.id, reason);
-                // The hold lasts: a twin must not forward it a second time.
-                settle::forward(delivery, &copy.key, copy.generation, &self.record).await;
-                drop(hold);
-            }
-            Moved::No => {
-                drop(hold);
-                settle::rest(delivery, &copy.key, LOOK_AGAIN).await;
-            }
-        }
-    }
-
-    /// Back to the broker as it came, for whoever runs next.
-    async fn give_back(&self, parcel: Parcel) {
-        drop(parcel.hold);
-        settle::rest(parcel.delivery, &parcel.copy.key, Duration::ZERO).await;
     }
 
     /// Writes a result down; `None` if the process ends first.

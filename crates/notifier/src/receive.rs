@@ -41,8 +41,8 @@ impl Receiver {
     /// Receives until the soft phase of the shutdown begins, the last poll has ended and what it
     /// brought is settled.
     pub(crate) async fn run(self) {
-        self.carrier.ladders.known().await;
         let soft = self.carrier.shutdown.soft();
+        soft.run_until_cancelled(self.carrier.ladders.known()).await;
         let mut stopped = false;
         loop {
             let batch = tokio::select! {

@@ -105,3 +105,24 @@ async fn a_soft_stop_gives_back_what_waits_and_finishes_what_rings() {
     }
     notifier.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_that_is_slower_than_the_record_is_fresh_still_moves() {
+    let world = World::new().await;
+    let slow = std::time::Duration::from_millis(1_200);
+    world
+        .receiver
+        .script(move |_, _| Behaviour::After(slow, 200));
+    let mut config = world.config();
+    config.endpoints[0].concurrency = 1;
+    let notifier = Running::start(config).await;
+    let mut sent = Vec::new();
+    for _ in 0..4 {
+        sent.push(world.transfer().await);
+    }
+    for tx_no in &sent {
+        notifier.until(*tx_no, "delivered").await;
+        assert_eq!(world.receiver.calls_of(*tx_no).len(), 1);
+    }
+    notifier.stop().await;
+}

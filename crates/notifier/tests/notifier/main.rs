@@ -1,5 +1,10 @@
 //! The notifier between a real broker and a real receiver, in one process.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed unwrap in a test is a failed test"
+)]
+
 mod asking;
 mod dying;
 mod lanes;

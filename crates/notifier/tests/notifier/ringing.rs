@@ -69,3 +69,26 @@ async fn copies_of_what_is_delivered_ring_nobody() {
     assert_eq!(world.receiver.calls_of(tx_no).len(), 1);
     notifier.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_copies_at_once_one_rings_and_the_other_waits_for_its_record() {
+    let world = World::new().await;
+    let thought = Duration::from_secs(2);
+    world
+        .receiver
+        .script(move |_, _| Behaviour::After(thought, 200));
+    let notifier = world.notifier().await;
+    let envelope = crate::support::envelope();
+    let tx_no = envelope.notification.tx_no;
+    for _ in 0..5 {
+        world.send(&envelope).await;
+    }
+    notifier.until(tx_no, "delivered").await;
+    // The others come back after one lease and find it delivered.
+    eventually("every copy acknowledged", async || {
+        (world.left("bank2") == 0).then_some(())
+    })
+    .await;
+    assert_eq!(world.receiver.calls_of(tx_no).len(), 1);
+    notifier.stop().await;
+}

@@ -10,7 +10,7 @@ use redb::backends::FileBackend;
 use rocketmq_wire::v2;
 use rocketmq_wire::v2::messaging_service_server::MessagingServiceServer;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
@@ -44,6 +44,7 @@ pub struct Broker {
     clock: Clock,
     queue: Queue,
     writer: Option<JoinHandle<()>>,
+    failure: watch::Receiver<Option<StoreError>>,
     streams: TaskTracker,
     tasks: JoinSet<()>,
     stopping: CancellationToken,
@@ -108,12 +109,14 @@ impl Broker {
         let clock = Clock::system();
         let clients = Arc::new(Clients::new(config.client_idle));
         let (orphans, orphans_out) = mpsc::channel(checks::ON_THE_WAY);
+        let (failure_in, failure) = watch::channel(None);
         let (queue, writer) = Writer::spawn(
             Arc::clone(&database),
             Arc::clone(&catalog),
             clock.clone(),
             rules(config),
             orphans,
+            failure_in,
             lock,
         )?;
         let stopping = CancellationToken::new();
@@ -126,6 +129,7 @@ impl Broker {
             clock,
             queue,
             writer: Some(writer),
+            failure,
             streams: TaskTracker::new(),
             tasks: JoinSet::new(),
             stopping,
@@ -231,6 +235,16 @@ impl Broker {
     /// Where remoting listens, if it does.
     pub fn remoting_address(&self) -> Option<SocketAddr> {
         self.remoting
+    }
+
+    /// Waits until the store fails. From then on requests are refused, mostly for good: whoever
+    /// runs the broker had better end the process and start it anew.
+    pub async fn failed(&self) -> StoreError {
+        let mut failure = self.failure.clone();
+        match failure.wait_for(Option::is_some).await {
+            Ok(told) => told.clone().unwrap_or(StoreError::Stopped),
+            Err(_) => StoreError::Stopped,
+        }
     }
 
     /// Ends waiting polls, finishes what was accepted and closes the store.

@@ -13,9 +13,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use redb::Database;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use crate::TopicKind;
 use crate::catalog::{Catalog, Policy};
 use crate::clock::Clock;
 use crate::store;
@@ -23,6 +22,7 @@ use crate::writer::half::HalfRules;
 use crate::writer::op::{Op, Orphan};
 use crate::writer::queue::Queue;
 use crate::writer::thread::{Rules, Writer};
+use crate::{StoreError, TopicKind};
 use storage::{Disk, Survives};
 
 const NORMAL: &str = "normal";
@@ -63,6 +63,7 @@ struct Running {
     thread: std::thread::JoinHandle<()>,
     orphans: mpsc::Receiver<Orphan>,
     catalog: Arc<Catalog>,
+    failure: watch::Receiver<Option<StoreError>>,
 }
 
 impl Running {
@@ -79,12 +80,14 @@ impl Running {
         };
         let catalog = Arc::new(Catalog::default());
         let (orphans_in, orphans) = mpsc::channel(10_000);
+        let (failure_in, failure) = watch::channel(None);
         let (queue, thread) = Writer::spawn(
             database,
             Arc::clone(&catalog),
             clock.clone(),
             rules,
             orphans_in,
+            failure_in,
             None,
         )
         .unwrap();
@@ -93,6 +96,7 @@ impl Running {
             thread,
             orphans,
             catalog,
+            failure,
         }
     }
 
@@ -136,6 +140,7 @@ async fn cut(seed: u64, survives: Survives) -> usize {
     let mut rng = fastrand::Rng::with_seed(seed);
     disk.cut_after(rng.usize(1..WRITES));
     let notes = load::until_the_cut(&running, &mut rng).await;
+    assert!(running.failure.borrow().is_some(), "a failed store is told");
     running.stop();
     disk.power_up(survives, &mut rng);
 

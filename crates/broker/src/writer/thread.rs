@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use redb::Database;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::batch::{Batch, Effects};
 use super::half::HalfRules;
@@ -48,6 +48,8 @@ pub(crate) struct Writer {
     rules: Rules,
     requests: Receiver<Request>,
     orphans: mpsc::Sender<Orphan>,
+    /// Where the first failure is told.
+    failure: watch::Sender<Option<StoreError>>,
     /// `None` after a failure: to be read anew.
     state: Option<State>,
     waiting: Waiting,
@@ -68,6 +70,7 @@ impl Writer {
         clock: Clock,
         rules: Rules,
         orphans: mpsc::Sender<Orphan>,
+        failure: watch::Sender<Option<StoreError>>,
         lock: Option<FolderLock>,
     ) -> Result<(Queue, JoinHandle<()>), StoreError> {
         let (queue, requests) = Queue::new();
@@ -78,6 +81,7 @@ impl Writer {
             rules,
             requests,
             orphans,
+            failure,
             state: None,
             waiting: Waiting::default(),
             unclaimed: Vec::new(),
@@ -163,6 +167,8 @@ impl Writer {
         if let Err(error) = &outcome {
             tracing::error!(event = "store_failed", %error, "nothing of this batch was kept");
             self.state = None;
+            self.failure
+                .send_if_modified(|told| told.replace(error.clone()).is_none());
             for waiter in self.waiting.all() {
                 // Whoever has gone need not be told.
                 drop(waiter.reply.send(Err(error.clone())));

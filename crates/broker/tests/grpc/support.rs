@@ -219,7 +219,11 @@ impl Client {
         reply.entries.into_iter().next().unwrap()
     }
 
-    pub(crate) async fn end(&mut self, id: &str, resolution: v2::TransactionResolution) -> v2::Status {
+    pub(crate) async fn end(
+        &mut self,
+        id: &str,
+        resolution: v2::TransactionResolution,
+    ) -> v2::Status {
         let request = self.request(v2::EndTransactionRequest {
             topic: Some(resource(TRANSACTIONAL)),
             message_id: id.into(),
@@ -260,7 +264,12 @@ impl Client {
     }
 
     /// Receives up to 32 messages, waiting for as long as is asked.
-    pub(crate) async fn receive(&mut self, group: &str, topic: &str, wait: Duration) -> Vec<v2::Message> {
+    pub(crate) async fn receive(
+        &mut self,
+        group: &str,
+        topic: &str,
+        wait: Duration,
+    ) -> Vec<v2::Message> {
         let (status, messages) = self.receive_with(receive(group, topic, wait)).await;
         let expected = if messages.is_empty() {
             v2::Code::MessageNotFound

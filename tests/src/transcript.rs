@@ -23,8 +23,12 @@ fn line(text: &str, ids: &[&str]) -> String {
             .find(word_end)
             .map_or(rest.len(), |end| start + end);
         let (word, after) = (&rest[start..end], &rest[end..]);
-        out.push_str(mark(&out, word, after, ids).unwrap_or(word));
-        rest = after;
+        let mark = mark(&out, word, after, ids);
+        out.push_str(mark.unwrap_or(word));
+        // 900 ms and 1 s are both a span.
+        rest = unit(after)
+            .filter(|_| mark == Some("<span>"))
+            .unwrap_or(after);
     }
     out + rest
 }
@@ -32,10 +36,6 @@ fn line(text: &str, ids: &[&str]) -> String {
 /// What stands for a word, judged by its shape and by what stands beside it.
 fn mark(before: &str, word: &str, after: &str, ids: &[&str]) -> Option<&'static str> {
     let is_number = word.parse::<f64>().is_ok();
-    let unit = after
-        .strip_prefix(" s")
-        .or_else(|| after.strip_prefix(" ms"));
-    let has_unit = unit.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphabetic()));
     if is_tx_no(word) {
         Some("<tx>")
     } else if before.ends_with('…') || word.len() >= 4 && ids.iter().any(|id| id.ends_with(word))
@@ -43,7 +43,7 @@ fn mark(before: &str, word: &str, after: &str, ids: &[&str]) -> Option<&'static 
         Some("<ending>")
     } else if is_number && before.ends_with("pid ") {
         Some("<pid>")
-    } else if is_number && (has_unit || before.ends_with('+')) {
+    } else if is_number && (unit(after).is_some() || before.ends_with('+')) {
         Some("<span>")
     } else if is_number && before.ends_with(" :") {
         Some("<port>")
@@ -54,6 +54,14 @@ fn mark(before: &str, word: &str, after: &str, ids: &[&str]) -> Option<&'static 
     } else {
         None
     }
+}
+
+/// What follows the unit of time that `text` begins with, if it does.
+fn unit(text: &str) -> Option<&str> {
+    let rest = text
+        .strip_prefix(" s")
+        .or_else(|| text.strip_prefix(" ms"))?;
+    (!rest.starts_with(|c: char| c.is_ascii_alphabetic())).then_some(rest)
 }
 
 fn is_of_id(c: char) -> bool {
@@ -114,12 +122,12 @@ mod tests {
 
     #[test]
     fn what_differs_from_run_to_run_is_taken_out() {
-        let one = "tx 0198f3c2-7a41-7c10-9b1e-5d3f0a6c2e11\nby new pid 4188  in 16 ms\nstatus 2e11 at 14:03:07";
-        let two = "tx 0198f3c2-91d0-7aa3-8c02-77ab41e09f52\nby new pid 99  in 7 ms\nstatus 9f52 at 09:00:00";
+        let one = "tx 0198f3c2-7a41-7c10-9b1e-5d3f0a6c2e11\nby new pid 4188  in 900 ms\nstatus 2e11 at 14:03:07";
+        let two = "tx 0198f3c2-91d0-7aa3-8c02-77ab41e09f52\nby new pid 99  in 1.2 s\nstatus 9f52 at 09:00:00";
         assert_eq!(normalised(one), normalised(two));
         assert_eq!(
             normalised(one),
-            "tx <tx>\nby new pid <pid>  in <span> ms\nstatus <ending> at <time>"
+            "tx <tx>\nby new pid <pid>  in <span>\nstatus <ending> at <time>"
         );
     }
 

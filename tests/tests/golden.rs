@@ -22,25 +22,19 @@ async fn the_readmes_session_is_what_a_user_sees() {
     let shown = typed(&readme_transcript("session"));
     let mut seen = Vec::new();
     for Typed { command, .. } in &shown {
-        if command.starts_with("alias ") {
-            seen.push(Typed {
-                command: command.clone(),
-                printed: String::new(),
-            });
-            continue;
-        }
+        let here = in_this_run(command, &shown, &seen);
         let mut printed = String::new();
-        for part in command.split(" && ") {
-            let words: Vec<String> = arguments(part)
-                .map(|word| known_here(word, &shown, &seen))
-                .collect();
-            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        for part in here
+            .split(" && ")
+            .filter(|part| !part.starts_with("alias "))
+        {
+            let words: Vec<&str> = arguments(part).collect();
             let finished = system.run(&words).await;
             printed.push_str(&finished.stdout);
             printed.push_str(&finished.stderr);
         }
         seen.push(Typed {
-            command: command.clone(),
+            command: here,
             printed,
         });
     }
@@ -63,18 +57,19 @@ fn arguments(command: &str) -> impl Iterator<Item = &str> {
         .split_whitespace()
 }
 
-/// A transfer's ending in README.md names another one here: the one that came at the same place.
-fn known_here(word: &str, shown: &[Typed], seen: &[Typed]) -> String {
-    let there = tx_nos(&as_text(shown))
-        .iter()
-        .position(|tx_no| word.len() >= 4 && tx_no.ends_with(word));
-    match there {
-        Some(place) => {
-            let here = tx_nos(&as_text(seen));
-            here[place][36 - word.len()..].to_owned()
-        }
-        None => word.to_owned(),
-    }
+/// The same command with the endings of this run's transfers: the one that came at the same place.
+fn in_this_run(command: &str, shown: &[Typed], seen: &[Typed]) -> String {
+    let (there, here) = (tx_nos(&as_text(shown)), tx_nos(&as_text(seen)));
+    let ending = |word: &str| {
+        let place = there
+            .iter()
+            .position(|tx_no| word.len() >= 4 && tx_no.ends_with(word))?;
+        Some(here[place][36 - word.len()..].to_owned())
+    };
+    let words = command
+        .split(' ')
+        .map(|word| ending(word).unwrap_or_else(|| word.to_owned()));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn tx_nos(text: &str) -> Vec<String> {

@@ -17,7 +17,7 @@ use crate::table::Seen;
 use crate::world::{Bank, Posted, World};
 
 /// How long the script of a foreign broker may take.
-const SCRIPT_WITHIN: Duration = Duration::from_secs(90);
+const SCRIPT_WITHIN: Duration = Duration::from_secs(120);
 
 /// What the story may do to the broker.
 #[derive(Debug)]

@@ -139,17 +139,24 @@ pub struct Services {
     #[command(flatten)]
     pub data: DataDir,
     /// bank1's URL
-    #[arg(long, env = "RINGBACK_BANK1", value_name = "URL", help_heading = HEADING)]
+    #[arg(long, env = "RINGBACK_BANK1", value_name = "URL", value_parser = url, help_heading = HEADING)]
     pub bank1: Option<String>,
     /// bank2's URL
-    #[arg(long, env = "RINGBACK_BANK2", value_name = "URL", help_heading = HEADING)]
+    #[arg(long, env = "RINGBACK_BANK2", value_name = "URL", value_parser = url, help_heading = HEADING)]
     pub bank2: Option<String>,
     /// The notifier's URL
-    #[arg(long, env = "RINGBACK_NOTIFIER", value_name = "URL", help_heading = HEADING)]
+    #[arg(long, env = "RINGBACK_NOTIFIER", value_name = "URL", value_parser = url, help_heading = HEADING)]
     pub notifier: Option<String>,
     /// The operator's token
     #[arg(long, env = "RINGBACK_TOKEN", value_name = "TOKEN", help_heading = HEADING)]
     pub token: Option<String>,
+}
+
+/// A service's base URL, without the slash at its end.
+fn url(text: &str) -> Result<String, String> {
+    let trimmed = text.trim_end_matches('/');
+    let fits = reqwest::Url::parse(trimmed).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if fits { Ok(trimmed.to_owned()) } else { Err("an http:// or https:// URL such as http://127.0.0.1:8181".to_owned()) }
 }
 
 /// How the result is written.
@@ -242,6 +249,14 @@ mod tests {
             command.get_subcommands().for_each(check);
         }
         check(&command());
+    }
+
+    #[test]
+    fn a_services_url_is_one() {
+        assert_eq!(url("http://127.0.0.1:8181/").unwrap(), "http://127.0.0.1:8181");
+        for bad in ["", "nonsense", "127.0.0.1:8181", "ftp://x", "http://"] {
+            assert!(url(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

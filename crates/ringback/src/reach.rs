@@ -99,7 +99,7 @@ impl Reach {
             .map_err(|error| Failure::operation(format!("no HTTP client: {error:#}")))?;
         let known = Known::read(data)?;
         let url = |flag: &Option<String>, known: SocketAddr| match flag {
-            Some(url) => url.trim_end_matches('/').to_owned(),
+            Some(url) => url.clone(),
             None => format!("http://{known}"),
         };
         Ok(Self {

@@ -95,6 +95,7 @@ impl Told {
 /// Makes the transfer.
 pub async fn run(args: Args) -> Outcome {
     let reach = Reach::find(&args.services)?;
+    let names = names::of(&reach).await;
     let transfer = Transfer {
         tx_no: args.tx_no.unwrap_or_else(fresh_tx_no),
         start_ms: service::clock::now_ms(),
@@ -104,7 +105,6 @@ pub async fn run(args: Args) -> Outcome {
         reach: &reach,
         args: &args,
     };
-    let names = names::of(&reach).await;
     transfer.say(&render::transfer::heading(
         &transfer.tx_no,
         &names.at_bank1(&args.from),

@@ -2,6 +2,11 @@
 //!
 //! `RINGBACK_SOAK=1` runs what a night has time for, `RINGBACK_SEED=<n>` repeats a run.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed unwrap in a test is a failed test"
+)]
+
 use std::time::Duration;
 
 use demo::{Bank, Posted, eventually};

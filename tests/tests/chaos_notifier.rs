@@ -1,5 +1,10 @@
 //! The notifier killed between receive and POST, and the broker killed behind what was delivered.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed unwrap in a test is a failed test"
+)]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;

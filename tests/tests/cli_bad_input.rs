@@ -1,6 +1,11 @@
 //! Mistakes a new user makes: each message names the field, the value and the limit, or the command that helps.
 //! Exit code 2: wrong usage or configuration. Exit code 1: the operation failed.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed unwrap in a test is a failed test"
+)]
+
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -1,5 +1,10 @@
 //! `ringback demo` from outside: its table, and what it leaves behind.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed unwrap in a test is a failed test"
+)]
+
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;

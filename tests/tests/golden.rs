@@ -1,5 +1,10 @@
 //! README.md shows real output: its transcripts are played, and compared but for ids, times, ports and pids.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed unwrap in a test is a failed test"
+)]
+
 use ringback_tests::{System, Typed, normalised, readme_transcript, typed, under_test};
 
 /// What the table of `ringback demo` looks like; tests/demo.rs holds the program to it.

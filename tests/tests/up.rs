@@ -1,5 +1,10 @@
 //! `ringback up` from outside: what dies comes back, Ctrl-C ends everything, data stays.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed unwrap in a test is a failed test"
+)]
+
 use demo::{RunFile, eventually};
 use nix::sys::signal::Signal;
 use ringback_tests::{PATIENCE, System, lives, pids_of, send, under_test};

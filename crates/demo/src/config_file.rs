@@ -5,7 +5,7 @@
 //! The `ringback` crate reads it back with unknown keys refused, and a test there holds the two together.
 
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use anyhow::Context;
 use base64::Engine;
 use ring::rand::SecureRandom;
 
-use crate::ports::{BANK1_PORT, BANK2_PORT, BROKER_PORT, NOTIFIER_PORT};
+use crate::addresses::Addresses;
 
 /// The file's name in the data folder.
 const NAME: &str = "ringback.toml";
@@ -47,36 +47,6 @@ impl Timings {
         check_back_after: Duration::from_secs(30),
         lease: Duration::from_secs(30),
     };
-}
-
-/// Where the four services listen. The broker's is what its clients connect to: for a broker that
-/// somebody else runs, a host name is fine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Addresses {
-    /// The broker's gRPC endpoint as clients name it.
-    pub broker: String,
-    /// Where the embedded broker listens; `None` for a broker that somebody else runs.
-    pub broker_listen: Option<SocketAddr>,
-    /// bank1's HTTP API.
-    pub bank1: SocketAddr,
-    /// bank2's HTTP API.
-    pub bank2: SocketAddr,
-    /// The notifier's HTTP API.
-    pub notifier: SocketAddr,
-}
-
-impl Addresses {
-    /// The usual ports on this machine.
-    pub fn usual() -> Addresses {
-        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Addresses {
-            broker: local(BROKER_PORT).to_string(),
-            broker_listen: Some(local(BROKER_PORT)),
-            bank1: local(BANK1_PORT),
-            bank2: local(BANK2_PORT),
-            notifier: local(NOTIFIER_PORT),
-        }
-    }
 }
 
 /// What goes into the file.

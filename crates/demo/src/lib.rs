@@ -13,8 +13,10 @@
 //! - No line of the closing table is written from an expectation: each is what the banks, the
 //!   notifier and the processes answered, compared with what was expected.
 
+mod addresses;
 mod config_file;
 mod data_folder;
+mod money;
 mod patience;
 mod ports;
 mod process;
@@ -28,8 +30,10 @@ mod supervise;
 mod table;
 mod world;
 
-pub use config_file::{Addresses, ConfigFile, Timings};
+pub use addresses::Addresses;
+pub use config_file::{ConfigFile, Timings};
 pub use data_folder::{DataFolder, FolderError};
+pub use money::Money;
 pub use patience::eventually;
 pub use ports::{Ports, UsualPorts};
 pub use run_file::{RunFile, Running};
@@ -38,5 +42,5 @@ pub use service_kind::ServiceKind;
 pub use stage::{BrokerChoice, DemoAmounts, Program, Stage, StagePlan};
 pub use stage_error::StageError;
 pub use supervise::{Restart, supervise};
-pub use table::{Money, Note, Row, Scene, Seen, Verdict};
+pub use table::{Note, Row, Scene, Seen, Verdict};
 pub use world::{Bank, Posted, World};

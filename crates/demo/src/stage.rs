@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config_file::{Addresses, ConfigFile};
+use crate::addresses::Addresses;
+use crate::config_file::ConfigFile;
 use crate::data_folder::DataFolder;
-use crate::ports::{BANK1_PORT, BANK2_PORT, BROKER_PORT, NOTIFIER_PORT, Ports, is_free};
+use crate::ports::{Ports, is_free};
 use crate::run_file::{RunFileWriter, Running};
 use crate::service::{Service, Spec};
 use crate::service_kind::ServiceKind;
@@ -87,7 +88,7 @@ impl Stage {
     ) -> anyhow::Result<Stage> {
         let mut tries = 1;
         loop {
-            let addresses = pick(&plan.broker, ports)?;
+            let addresses = Addresses::pick(&plan.broker, ports)?;
             let file = config.write(folder.path(), &addresses)?;
             let error = match Stage::raise_at(plan, folder, file, addresses.clone()).await {
                 Ok(stage) => return Ok(stage),
@@ -207,24 +208,6 @@ fn arguments(
         args.extend(["--ladder".to_owned(), ladder.clone()]);
     }
     args
-}
-
-/// An address for each service, the usual one where it is free.
-fn pick(broker: &BrokerChoice, ports: &mut Ports) -> anyhow::Result<Addresses> {
-    let (broker, broker_listen) = match broker {
-        BrokerChoice::Embedded => {
-            let address = ports.pick(BROKER_PORT)?;
-            (address.to_string(), Some(address))
-        }
-        BrokerChoice::Elsewhere(address) => (address.clone(), None),
-    };
-    Ok(Addresses {
-        broker,
-        broker_listen,
-        bank1: ports.pick(BANK1_PORT)?,
-        bank2: ports.pick(BANK2_PORT)?,
-        notifier: ports.pick(NOTIFIER_PORT)?,
-    })
 }
 
 /// Whether a service ended at once because its address was taken meanwhile. By now the stage's own

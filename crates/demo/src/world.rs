@@ -12,7 +12,7 @@ use notification::api::notifier::NotificationView;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
-use crate::config_file::Addresses;
+use crate::addresses::Addresses;
 use crate::patience::eventually;
 
 mod banks;

@@ -4,7 +4,8 @@ use notification::{NotificationState, TxNo};
 
 use super::board::Board;
 use super::ordinary::sent;
-use crate::table::{Money, Verdict};
+use crate::money::Money;
+use crate::table::Verdict;
 use crate::world::{Bank, World};
 
 /// Asks again about a transfer that must not have arrived: a late delivery breaks its line.

@@ -21,8 +21,9 @@ use std::time::Duration;
 pub use board::Board;
 pub use broker_killed::BrokerHand;
 
+use crate::money::Money;
 use crate::stage::Stage;
-use crate::table::{Money, Row};
+use crate::table::Row;
 use crate::world::World;
 
 /// How the story is played.

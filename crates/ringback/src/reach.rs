@@ -233,3 +233,37 @@ impl Known {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_is_found_before_what_is_configured_and_that_before_what_is_usual() {
+        let data = tempfile::tempdir().unwrap();
+        let known = Known::read(data.path()).unwrap();
+        assert_eq!((known.bank1, known.notifier.port()), (config::usual::BANK1, 8190));
+
+        let text = "[bank1]\nlisten = \"127.0.0.1:7001\"\n[bank2]\nlisten = \"127.0.0.1:7002\"\n";
+        std::fs::write(data.path().join("ringback.toml"), text).unwrap();
+        let run = r#"{"services":{"bank1":{"address":"127.0.0.1:6001","pid":1}}}"#;
+        std::fs::write(data.path().join("run.json"), run).unwrap();
+        let known = Known::read(data.path()).unwrap();
+        assert_eq!(known.bank1.port(), 6001);
+        assert_eq!(known.bank2.port(), 7002);
+    }
+
+    #[test]
+    fn an_answer_that_is_no_problem_document_is_shown_as_it_is() {
+        let told = problem(StatusCode::BAD_GATEWAY, b"<h1>nginx</h1>");
+        assert_eq!((told.status, told.detail.as_str()), (502, "502 Bad Gateway: <h1>nginx</h1>"));
+    }
+
+    #[test]
+    fn an_ambiguous_ending_lists_what_it_fits() {
+        let matches = vec!["a-9f52".to_owned(), "b-9f52".to_owned()];
+        let problem = Problem { status: 409, detail: "2 numbers end in 9f52".into(), matches, ..Problem::default() };
+        let failure = refusal(&problem);
+        assert_eq!(failure.help.as_deref(), Some("Give more of the number: a-9f52, b-9f52"));
+    }
+}

@@ -55,14 +55,18 @@ pub(super) fn ending(text: &str) -> Result<String, String> {
 /// Joins what bank1 and the notifier know.
 pub async fn run(args: Args) -> Outcome {
     let reach = Reach::find(&args.services)?;
-    let notification = at_notifier(&reach, &args.ending).await?;
+    let (notification, notifier_silent) = match at_notifier(&reach, &args.ending).await {
+        Ok(found) => (found, None),
+        Err(AskError::Refused(problem)) => return Err(crate::reach::refusal(&problem)),
+        Err(AskError::NotThere(failure) | AskError::Broken(failure)) => (None, Some(failure.message)),
+    };
     let tx_no = match &notification {
         Some(view) => view.notification.tx_no,
         None => at_bank1(&reach, &args.ending).await?,
     };
     let result: ResultView = reach.get(Who::Bank1, &format!("/results/{tx_no}"), &()).await?;
     let parties = parties(&reach, &tx_no).await?;
-    let joined = Joined { result, parties, notification };
+    let joined = Joined { result, parties, notification, notifier_silent };
     match args.output.format() {
         Format::Text => {
             let now = Now { ms: service::clock::now_ms(), zone: Zone::Local };
@@ -83,11 +87,11 @@ fn exit_code(joined: &Joined) -> ExitCode {
     }
 }
 
-async fn at_notifier(reach: &Reach, ending: &str) -> Result<Option<NotificationView>, Failure> {
+async fn at_notifier(reach: &Reach, ending: &str) -> Result<Option<NotificationView>, AskError> {
     match reach.get(Who::Notifier, &format!("/v1/notifications/{ending}"), &NotificationQuery::default()).await {
         Ok(view) => Ok(Some(view)),
         Err(AskError::Refused(problem)) if problem.status == 404 => Ok(None),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 

@@ -199,6 +199,28 @@ mod tests {
         assert!(message.contains("an address such as"), "{message}");
     }
 
+    /// `up` and `demo` write the file in the crate `demo`; here is who reads it.
+    #[test]
+    fn the_file_that_is_made_is_one_that_every_service_takes() {
+        use crate::config::compose::{self, Overrides};
+
+        let data = tempfile::tempdir().unwrap();
+        let made = demo::ConfigFile::new("1s,2s,3s", demo::Timings::DEMO);
+        let path = made.write_if_absent(data.path(), &demo::Addresses::usual()).unwrap();
+        let file = || File::read(&path).unwrap();
+        let (over, token) = (Overrides::default(), "0123456789abcdef");
+
+        let broker = compose::broker(file(), &over, data.path());
+        assert_eq!(broker.check_interval, Duration::from_secs(2));
+        assert_eq!(broker.groups[0].delays.len(), 3);
+        let bank1 = compose::bank1(file(), &over, data.path(), token).unwrap();
+        assert_eq!(bank1.initiator.check_back_after, Duration::from_secs(5));
+        assert_eq!(bank1.broker.endpoints, [broker.listen.to_string()]);
+        let notifier = compose::notifier(file(), &over, data.path(), token).unwrap();
+        assert_eq!(notifier.endpoints[0].secrets.len(), 1);
+        compose::bank2(file(), &over, data.path()).unwrap();
+    }
+
     #[test]
     fn a_broker_may_have_several_addresses() {
         let parsed = File::parse("[broker]\naddress = [\"a:1\", \"b:2\"]\n", Path::new("x")).unwrap();

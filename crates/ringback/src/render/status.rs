@@ -26,8 +26,10 @@ pub struct Joined {
     pub result: ResultView,
     /// Absent for what bank1 has not committed.
     pub parties: Option<Parties>,
-    /// The notifier's side; absent: not accepted yet.
+    /// The notifier's side; absent: not accepted yet, or nobody knows.
     pub notification: Option<NotificationView>,
+    /// Why the notifier says nothing at all, if it does not.
+    pub notifier_silent: Option<String>,
 }
 
 /// `5.00 张三 → 李四    DELIVERED 14:04:12    generation 0: …`.
@@ -66,7 +68,10 @@ fn state(joined: &Joined, now: &Now, paint: Paint) -> String {
     let checked_by = joined.result.checked_by.as_ref();
     let checked = checked_by.map(|process| format!(" (check-back answered by {process})")).unwrap_or_default();
     match joined.result.state {
-        BusinessState::Committed => format!("{}{checked}", paint.notice("COMMITTED, not accepted yet")),
+        BusinessState::Committed => match &joined.notifier_silent {
+            None => format!("{}{checked}", paint.notice("COMMITTED, not accepted yet")),
+            Some(why) => format!("{}{checked}: {why}", paint.notice("COMMITTED, the rest is not known")),
+        },
         BusinessState::RolledBack => format!("{}{checked}, nothing is sent", paint.bad("ROLLED BACK")),
         BusinessState::Reversed => paint.notice("REVERSED"),
         BusinessState::Unknown => paint.notice("UNKNOWN: bank1 has no such transfer, or it has not ended yet"),
@@ -102,6 +107,7 @@ mod tests {
             result: ResultView { tx_no: tx_no(), state, outcome: None, checked_by: None },
             parties: (state == BusinessState::Committed).then_some(parties),
             notification,
+            notifier_silent: None,
         }
     }
 
@@ -131,6 +137,18 @@ mod tests {
         assert_eq!(
             text(&joined(BusinessState::Committed, Some(waiting)), &now(), Paint::Plain),
             "5.00 张三 → 李四    WAITING, the next attempt in 900 ms    generation 0: 1 refused"
+        );
+    }
+
+    #[test]
+    fn a_notifier_that_is_away_is_not_taken_for_one_that_has_not_accepted() {
+        let silent = Joined {
+            notifier_silent: Some("notifier at http://127.0.0.1:8190 does not answer".into()),
+            ..joined(BusinessState::Committed, None)
+        };
+        assert_eq!(
+            text(&silent, &now(), Paint::Plain),
+            "5.00 张三 → 李四    COMMITTED, the rest is not known: notifier at http://127.0.0.1:8190 does not answer"
         );
     }
 

@@ -29,7 +29,11 @@ pub fn check_amount(field: &str, amount_fen: i64) -> Result<(), Invalid> {
     if (1..=LARGEST_FEN).contains(&amount_fen) {
         return Ok(());
     }
-    Err(Invalid::new(field, amount_fen, format!("an amount from 0.01 to {} yuan, in fen", yuan(LARGEST_FEN))))
+    Err(Invalid::new(
+        field,
+        amount_fen,
+        format!("an amount from 0.01 to {} yuan, in fen", yuan(LARGEST_FEN)),
+    ))
 }
 
 /// All accounts, in the order of their numbers.
@@ -68,18 +72,21 @@ pub async fn debit(tx: &mut Tx, account_no: &str, amount_fen: i64) -> Result<(),
     if changed == 1 {
         return Ok(());
     }
-    let balance: Option<i64> = sqlx::query("SELECT balance_fen FROM account_info WHERE account_no = ?")
-        .bind(account_no)
-        .fetch_optional(&mut **tx)
-        .await?
-        .map(|row| row.try_get(0))
-        .transpose()?;
+    let balance: Option<i64> =
+        sqlx::query("SELECT balance_fen FROM account_info WHERE account_no = ?")
+            .bind(account_no)
+            .fetch_optional(&mut **tx)
+            .await?
+            .map(|row| row.try_get(0))
+            .transpose()?;
     Err(match balance {
         None => Invalid::new("from_account", account_no, "an account of this bank").into(),
-        Some(balance) => {
-            Invalid::new("amount_fen", amount_fen, format!("at most the account's balance of {} yuan", yuan(balance)))
-                .into()
-        }
+        Some(balance) => Invalid::new(
+            "amount_fen",
+            amount_fen,
+            format!("at most the account's balance of {} yuan", yuan(balance)),
+        )
+        .into(),
     })
 }
 
@@ -88,12 +95,13 @@ pub async fn debit(tx: &mut Tx, account_no: &str, amount_fen: i64) -> Result<(),
 /// # Errors
 /// [`AccountError::Invalid`] names `to_account`: there is none.
 pub async fn credit(tx: &mut Tx, account_no: &str, amount_fen: i64) -> Result<(), AccountError> {
-    let changed = sqlx::query("UPDATE account_info SET balance_fen = balance_fen + ? WHERE account_no = ?")
-        .bind(amount_fen)
-        .bind(account_no)
-        .execute(&mut **tx)
-        .await?
-        .rows_affected();
+    let changed =
+        sqlx::query("UPDATE account_info SET balance_fen = balance_fen + ? WHERE account_no = ?")
+            .bind(amount_fen)
+            .bind(account_no)
+            .execute(&mut **tx)
+            .await?
+            .rows_affected();
     if changed == 1 {
         return Ok(());
     }

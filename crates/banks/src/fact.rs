@@ -23,7 +23,8 @@ pub fn to_body(fact: &TransferBody) -> Bytes {
 /// Names `body`: it is not such a fact.
 pub fn from_body(body: &[u8]) -> Result<TransferBody, Invalid> {
     serde_json::from_slice(body).map_err(|error| {
-        let limit = format!("{{\"tx_no\",\"from_account\",\"to_account\",\"amount_fen\"}}: {error}");
+        let limit =
+            format!("{{\"tx_no\",\"from_account\",\"to_account\",\"amount_fen\"}}: {error}");
         Invalid::new("body", String::from_utf8_lossy(body), limit)
     })
 }
@@ -44,7 +45,10 @@ mod tests {
         };
         assert_eq!(to_body(&fact), to_body(&fact.clone()));
         let text = String::from_utf8(to_body(&fact).to_vec()).unwrap();
-        assert!(text.ends_with(r#""from_account":"1","to_account":"2","amount_fen":1000}"#), "{text}");
+        assert!(
+            text.ends_with(r#""from_account":"1","to_account":"2","amount_fen":1000}"#),
+            "{text}"
+        );
         assert_eq!(from_body(&to_body(&fact)).unwrap(), fact);
     }
 

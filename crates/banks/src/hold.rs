@@ -29,13 +29,21 @@ struct State {
 impl Holds {
     /// Barriers at any of `steps`, none of them armed.
     pub fn at(steps: &'static [&'static str]) -> Self {
-        Self { steps, state: Mutex::default(), releases: watch::Sender::new(0) }
+        Self {
+            steps,
+            state: Mutex::default(),
+            releases: watch::Sender::new(0),
+        }
     }
 
     /// From now on whoever reaches `step` (with this `tx_no`, if one is given) waits.
     pub fn arm(&self, step: &str, tx_no: Option<TxNo>) -> Result<(), Invalid> {
         let Some(step) = self.steps.iter().find(|known| **known == step) else {
-            return Err(Invalid::new("step", step, format!("one of {}", self.steps.join(", "))));
+            return Err(Invalid::new(
+                "step",
+                step,
+                format!("one of {}", self.steps.join(", ")),
+            ));
         };
         self.state().armed.push((step, tx_no));
         Ok(())
@@ -45,7 +53,9 @@ impl Holds {
     pub async fn reached(&self, step: &'static str, tx_no: TxNo) {
         // Subscribed before the listing: whoever releases what is listed reaches this waiter.
         let mut releases = self.releases.subscribe();
-        let Some(_listed) = self.list_if_armed(step, tx_no) else { return };
+        let Some(_listed) = self.list_if_armed(step, tx_no) else {
+            return;
+        };
         tracing::info!(step, %tx_no, "held");
         // The sender lives in `self`, so the channel can't close while this borrows it.
         if releases.changed().await.is_ok() {
@@ -66,7 +76,9 @@ impl Holds {
 
     fn list_if_armed(&self, step: &'static str, tx_no: TxNo) -> Option<Listed<'_>> {
         let mut state = self.state();
-        let armed = |(at, which): &(&str, Option<TxNo>)| *at == step && which.is_none_or(|which| which == tx_no);
+        let armed = |(at, which): &(&str, Option<TxNo>)| {
+            *at == step && which.is_none_or(|which| which == tx_no)
+        };
         if !state.armed.iter().any(armed) {
             return None;
         }
@@ -113,7 +125,9 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(5), waited).await.expect("the step was reached");
+        tokio::time::timeout(Duration::from_secs(5), waited)
+            .await
+            .expect("the step was reached");
     }
 
     #[tokio::test]
@@ -162,6 +176,9 @@ mod tests {
     #[test]
     fn an_unknown_step_is_refused_with_the_known_ones() {
         let error = Holds::at(STEPS).arm("later", None).unwrap_err();
-        assert_eq!(error.to_string(), r#"step: "later" is refused: one of before, after"#);
+        assert_eq!(
+            error.to_string(),
+            r#"step: "later" is refused: one of before, after"#
+        );
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use axum::Router;
 use notification::api::bank1::{Held, Hold};
 use service::extract::Json;
 use service::problem::Problem;
@@ -22,14 +22,23 @@ pub(crate) fn routes<S>(holds: Arc<Holds>) -> Router<S> {
         .with_state(holds)
 }
 
-async fn hold(State(holds): State<Arc<Holds>>, Json(asked): Json<Hold>) -> Result<StatusCode, Problem> {
-    holds.arm(&asked.step, asked.tx_no).map_err(|invalid| refusal::invalid(&invalid))?;
+async fn hold(
+    State(holds): State<Arc<Holds>>,
+    Json(asked): Json<Hold>,
+) -> Result<StatusCode, Problem> {
+    holds
+        .arm(&asked.step, asked.tx_no)
+        .map_err(|invalid| refusal::invalid(&invalid))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn held(State(holds): State<Arc<Holds>>) -> Json<Vec<Held>> {
     let pid = std::process::id();
-    let held = holds.held().into_iter().map(|(step, tx_no)| Held { step: step.to_owned(), tx_no, pid });
+    let held = holds.held().into_iter().map(|(step, tx_no)| Held {
+        step: step.to_owned(),
+        tx_no,
+        pid,
+    });
     Json(held.collect())
 }
 

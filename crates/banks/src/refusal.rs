@@ -7,7 +7,11 @@ use service::problem::Problem;
 
 /// 422 for a value that is not allowed.
 pub(crate) fn invalid(invalid: &Invalid) -> Problem {
-    let Invalid { field, value, limit } = invalid;
+    let Invalid {
+        field,
+        value,
+        limit,
+    } = invalid;
     Problem::invalid(field, format!("{field}: {value:?} is refused"), limit)
 }
 

@@ -113,7 +113,10 @@ impl Command {
             Self::Accounts(args) => args.output.json,
             Self::Status(args) => args.output.json,
             Self::Dlq(args) => args.json(),
-            Self::Bank2(Bank2Command { action: Some(Bank2Action::Repair(args)), .. }) => args.output.json,
+            Self::Bank2(Bank2Command {
+                action: Some(Bank2Action::Repair(args)),
+                ..
+            }) => args.output.json,
             Self::Demo(_) | Self::Up(_) => false,
             Self::Broker(_) | Self::Notifier(_) | Self::Bank1(_) | Self::Bank2(_) => false,
         };
@@ -125,7 +128,12 @@ impl Command {
 #[derive(Debug, Clone, Args)]
 pub struct DataDir {
     /// Folder of databases, logs, ringback.toml and the operator's token
-    #[arg(long, env = "RINGBACK_DATA_DIR", value_name = "FOLDER", default_value = ".ringback")]
+    #[arg(
+        long,
+        env = "RINGBACK_DATA_DIR",
+        value_name = "FOLDER",
+        default_value = ".ringback"
+    )]
     pub data_dir: PathBuf,
 }
 
@@ -155,8 +163,13 @@ pub struct Services {
 /// A service's base URL, without the slash at its end.
 fn url(text: &str) -> Result<String, String> {
     let trimmed = text.trim_end_matches('/');
-    let fits = reqwest::Url::parse(trimmed).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    if fits { Ok(trimmed.to_owned()) } else { Err("an http:// or https:// URL such as http://127.0.0.1:8181".to_owned()) }
+    let fits = reqwest::Url::parse(trimmed)
+        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if fits {
+        Ok(trimmed.to_owned())
+    } else {
+        Err("an http:// or https:// URL such as http://127.0.0.1:8181".to_owned())
+    }
 }
 
 /// How the result is written.
@@ -170,7 +183,11 @@ pub struct Output {
 impl Output {
     /// The format asked for.
     pub fn format(&self) -> Format {
-        if self.json { Format::Json } else { Format::Text }
+        if self.json {
+            Format::Json
+        } else {
+            Format::Text
+        }
     }
 }
 
@@ -197,7 +214,9 @@ pub fn parse() -> Result<Cli, clap::Error> {
 /// says so.
 fn command() -> clap::Command {
     fn quiet(command: clap::Command) -> clap::Command {
-        command.mut_args(|arg| arg.hide_env(true)).mut_subcommands(quiet)
+        command
+            .mut_args(|arg| arg.hide_env(true))
+            .mut_subcommands(quiet)
     }
     quiet(Cli::command())
 }
@@ -225,7 +244,10 @@ mod tests {
         fn check(path: &mut Vec<String>, at: &clap::Command) {
             let help = |flag: &str| {
                 let words = path.iter().map(String::as_str).chain([flag]);
-                command().try_get_matches_from(words).unwrap_err().to_string()
+                command()
+                    .try_get_matches_from(words)
+                    .unwrap_err()
+                    .to_string()
             };
             assert_eq!(help("-h"), help("--help"));
             for below in at.get_subcommands() {
@@ -244,7 +266,10 @@ mod tests {
                 let Some(long) = arg.get_long() else { continue };
                 let expected = format!("RINGBACK_{}", long.replace('-', "_").to_uppercase());
                 let exempt = ["help", "version", "with-parent"].contains(&long);
-                assert!(exempt || arg.get_env().is_some_and(|name| name == expected.as_str()), "--{long}");
+                assert!(
+                    exempt || arg.get_env().is_some_and(|name| name == expected.as_str()),
+                    "--{long}"
+                );
             }
             command.get_subcommands().for_each(check);
         }
@@ -253,7 +278,10 @@ mod tests {
 
     #[test]
     fn a_services_url_is_one() {
-        assert_eq!(url("http://127.0.0.1:8181/").unwrap(), "http://127.0.0.1:8181");
+        assert_eq!(
+            url("http://127.0.0.1:8181/").unwrap(),
+            "http://127.0.0.1:8181"
+        );
         for bad in ["", "nonsense", "127.0.0.1:8181", "ftp://x", "http://"] {
             assert!(url(bad).is_err(), "{bad}");
         }
@@ -262,9 +290,18 @@ mod tests {
     #[test]
     fn bank2_alone_serves_and_with_repair_asks() {
         let alone = Cli::try_parse_from(["ringback", "bank2", "--demo"]).unwrap();
-        assert!(matches!(alone.command, Command::Bank2(Bank2Command { action: None, .. })));
+        assert!(matches!(
+            alone.command,
+            Command::Bank2(Bank2Command { action: None, .. })
+        ));
         let repair = Cli::try_parse_from(["ringback", "bank2", "repair", "--json"]).unwrap();
-        assert!(matches!(repair.command, Command::Bank2(Bank2Command { action: Some(Bank2Action::Repair(_)), .. })));
+        assert!(matches!(
+            repair.command,
+            Command::Bank2(Bank2Command {
+                action: Some(Bank2Action::Repair(_)),
+                ..
+            })
+        ));
         assert_eq!(repair.command.format(), Format::Json);
     }
 }

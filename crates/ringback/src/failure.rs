@@ -42,17 +42,29 @@ pub type Outcome = Result<ExitCode, Failure>;
 impl Failure {
     /// The command line or the configuration is wrong.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Usage, message: message.into(), help: None }
+        Self {
+            kind: Kind::Usage,
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// The operation failed.
     pub fn operation(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Operation, message: message.into(), help: None }
+        Self {
+            kind: Kind::Operation,
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// A service says no.
     pub fn refused(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Refused, message: message.into(), help: None }
+        Self {
+            kind: Kind::Refused,
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// The same failure with the command that helps.

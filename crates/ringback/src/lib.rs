@@ -27,10 +27,14 @@ pub fn main() -> ExitCode {
         Err(error) => return cli::report(&error),
     };
     let errors = screen::Errors::from(&cli);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
-            let failure = failure::Failure::operation(format!("the runtime did not start: {error}"));
+            let failure =
+                failure::Failure::operation(format!("the runtime did not start: {error}"));
             return errors.report(&failure);
         }
     };

@@ -13,9 +13,14 @@ pub(crate) struct Names {
 
 /// Asks both banks; a bank that is away costs the names, nothing more.
 pub(crate) async fn of(reach: &Reach) -> Names {
-    let (bank1, bank2) =
-        tokio::join!(reach.get(Who::Bank1, "/accounts", &()), reach.get(Who::Bank2, "/accounts", &()));
-    Names { bank1: bank1.ok(), bank2: bank2.ok() }
+    let (bank1, bank2) = tokio::join!(
+        reach.get(Who::Bank1, "/accounts", &()),
+        reach.get(Who::Bank2, "/accounts", &())
+    );
+    Names {
+        bank1: bank1.ok(),
+        bank2: bank2.ok(),
+    }
 }
 
 impl Names {
@@ -31,6 +36,13 @@ impl Names {
 }
 
 fn owner(accounts: Option<&Accounts>, account_no: &str) -> String {
-    let account = accounts.and_then(|all| all.accounts.iter().find(|account| account.account_no == account_no));
-    account.map_or_else(|| format!("account {account_no}"), |account| account.name.clone())
+    let account = accounts.and_then(|all| {
+        all.accounts
+            .iter()
+            .find(|account| account.account_no == account_no)
+    });
+    account.map_or_else(
+        || format!("account {account_no}"),
+        |account| account.name.clone(),
+    )
 }

@@ -95,8 +95,11 @@ impl Reach {
     /// `run.json` or `ringback.toml` is there and can't be read.
     pub fn find(services: &Services) -> Result<Self, Failure> {
         let data = &services.data.data_dir;
-        let http = service::http_client::build(&HttpOptions { timeout: ANSWER_WITHIN, ..HttpOptions::default() })
-            .map_err(|error| Failure::operation(format!("no HTTP client: {error:#}")))?;
+        let http = service::http_client::build(&HttpOptions {
+            timeout: ANSWER_WITHIN,
+            ..HttpOptions::default()
+        })
+        .map_err(|error| Failure::operation(format!("no HTTP client: {error:#}")))?;
         let known = Known::read(data)?;
         let url = |flag: &Option<String>, known: SocketAddr| match flag {
             Some(url) => url.clone(),
@@ -114,13 +117,23 @@ impl Reach {
     }
 
     /// Asks with GET. `path` begins with a slash.
-    pub async fn get<T: DeserializeOwned>(&self, who: Who, path: &str, query: &impl Serialize) -> Result<T, AskError> {
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        who: Who,
+        path: &str,
+        query: &impl Serialize,
+    ) -> Result<T, AskError> {
         let request = self.request(who, Method::GET, path)?.query(query);
         self.send(who, request).await
     }
 
     /// Asks with POST and a JSON body.
-    pub async fn post<T: DeserializeOwned>(&self, who: Who, path: &str, body: &impl Serialize) -> Result<T, AskError> {
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        who: Who,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, AskError> {
         let request = self.request(who, Method::POST, path)?.json(body);
         self.send(who, request).await
     }
@@ -134,7 +147,9 @@ impl Reach {
     }
 
     fn request(&self, who: Who, method: Method, path: &str) -> Result<RequestBuilder, AskError> {
-        let request = self.http.request(method, format!("{}{path}", self.base(who)));
+        let request = self
+            .http
+            .request(method, format!("{}{path}", self.base(who)));
         match who {
             Who::Notifier => Ok(request.bearer_auth(self.token().map_err(AskError::NotThere)?)),
             Who::Bank1 | Who::Bank2 => Ok(request),
@@ -148,17 +163,29 @@ impl Reach {
         match std::fs::read_to_string(&self.token_file) {
             Ok(token) => Ok(token.trim().to_owned()),
             Err(error) => {
-                let failure =
-                    Failure::operation(format!("no operator's token in {}: {error}", self.token_file.display()));
+                let failure = Failure::operation(format!(
+                    "no operator's token in {}: {error}",
+                    self.token_file.display()
+                ));
                 Err(failure.help(self.start_help()))
             }
         }
     }
 
-    async fn send<T: DeserializeOwned>(&self, who: Who, request: RequestBuilder) -> Result<T, AskError> {
-        let response = request.send().await.map_err(|error| self.silence(who, &error))?;
+    async fn send<T: DeserializeOwned>(
+        &self,
+        who: Who,
+        request: RequestBuilder,
+    ) -> Result<T, AskError> {
+        let response = request
+            .send()
+            .await
+            .map_err(|error| self.silence(who, &error))?;
         let status = response.status();
-        let body = response.bytes().await.map_err(|error| self.silence(who, &error))?;
+        let body = response
+            .bytes()
+            .await
+            .map_err(|error| self.silence(who, &error))?;
         if !status.is_success() {
             return Err(AskError::Refused(Box::new(problem(status, &body))));
         }
@@ -166,7 +193,9 @@ impl Reach {
         let text: &[u8] = if body.is_empty() { b"null" } else { &body };
         serde_json::from_slice(text).map_err(|error| {
             let (name, base) = (who.name(), self.base(who));
-            AskError::Broken(Failure::operation(format!("{name} at {base} answered something else: {error}")))
+            AskError::Broken(Failure::operation(format!(
+                "{name} at {base} answered something else: {error}"
+            )))
         })
     }
 
@@ -178,13 +207,19 @@ impl Reach {
             let failure = Failure::operation(format!("{name} at {base} does not answer: {cause}"));
             AskError::NotThere(failure.help(self.start_help()))
         } else {
-            AskError::Broken(Failure::operation(format!("{name} at {base} broke off: {cause}")))
+            AskError::Broken(Failure::operation(format!(
+                "{name} at {base} broke off: {cause}"
+            )))
         }
     }
 
     fn start_help(&self) -> String {
         let usual = self.data == Path::new(".ringback");
-        let folder = if usual { String::new() } else { format!(" --data-dir {}", self.data.display()) };
+        let folder = if usual {
+            String::new()
+        } else {
+            format!(" --data-dir {}", self.data.display())
+        };
         format!("Start the system: ringback up{folder}")
     }
 }
@@ -197,7 +232,10 @@ fn problem(status: StatusCode, body: &[u8]) -> Problem {
         detail: format!("{status}: {}", String::from_utf8_lossy(body).trim()),
         ..Problem::default()
     };
-    serde_json::from_slice::<Problem>(body).ok().filter(|problem| problem.status == status.as_u16()).unwrap_or_else(fallback)
+    serde_json::from_slice::<Problem>(body)
+        .ok()
+        .filter(|problem| problem.status == status.as_u16())
+        .unwrap_or_else(fallback)
 }
 
 /// The last cause in its own words: reqwest's own text repeats the URL.
@@ -206,7 +244,11 @@ fn innermost(error: &reqwest::Error) -> String {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    if error.is_timeout() { format!("no answer within {} s", ANSWER_WITHIN.as_secs()) } else { cause.to_string() }
+    if error.is_timeout() {
+        format!("no answer within {} s", ANSWER_WITHIN.as_secs())
+    } else {
+        cause.to_string()
+    }
 }
 
 /// Where the services are, flags aside.
@@ -222,13 +264,23 @@ impl Known {
         let path = config::paths::config(data);
         // The file is looked into only if it can matter.
         let complete = run.as_ref().is_some_and(|run| {
-            [Who::Bank1, Who::Bank2, Who::Notifier].iter().all(|who| run.address(who.name()).is_some())
+            [Who::Bank1, Who::Bank2, Who::Notifier]
+                .iter()
+                .all(|who| run.address(who.name()).is_some())
         });
-        let file = if complete || !path.exists() { File::default() } else { File::read(&path)? };
+        let file = if complete || !path.exists() {
+            File::default()
+        } else {
+            File::read(&path)?
+        };
         let running = |who: Who| run.as_ref().and_then(|run| run.address(who.name()));
         Ok(Self {
-            bank1: running(Who::Bank1).or(file.bank1.listen).unwrap_or(config::usual::BANK1),
-            bank2: running(Who::Bank2).or(file.bank2.listen).unwrap_or(config::usual::BANK2),
+            bank1: running(Who::Bank1)
+                .or(file.bank1.listen)
+                .unwrap_or(config::usual::BANK1),
+            bank2: running(Who::Bank2)
+                .or(file.bank2.listen)
+                .unwrap_or(config::usual::BANK2),
             notifier: running(Who::Notifier).unwrap_or(file.notifier.listen),
         })
     }
@@ -242,7 +294,10 @@ mod tests {
     fn what_runs_is_found_before_what_is_configured_and_that_before_what_is_usual() {
         let data = tempfile::tempdir().unwrap();
         let known = Known::read(data.path()).unwrap();
-        assert_eq!((known.bank1, known.notifier.port()), (config::usual::BANK1, 8190));
+        assert_eq!(
+            (known.bank1, known.notifier.port()),
+            (config::usual::BANK1, 8190)
+        );
 
         let text = "[bank1]\nlisten = \"127.0.0.1:7001\"\n[bank2]\nlisten = \"127.0.0.1:7002\"\n";
         std::fs::write(data.path().join("ringback.toml"), text).unwrap();
@@ -256,14 +311,25 @@ mod tests {
     #[test]
     fn an_answer_that_is_no_problem_document_is_shown_as_it_is() {
         let told = problem(StatusCode::BAD_GATEWAY, b"<h1>nginx</h1>");
-        assert_eq!((told.status, told.detail.as_str()), (502, "502 Bad Gateway: <h1>nginx</h1>"));
+        assert_eq!(
+            (told.status, told.detail.as_str()),
+            (502, "502 Bad Gateway: <h1>nginx</h1>")
+        );
     }
 
     #[test]
     fn an_ambiguous_ending_lists_what_it_fits() {
         let matches = vec!["a-9f52".to_owned(), "b-9f52".to_owned()];
-        let problem = Problem { status: 409, detail: "2 numbers end in 9f52".into(), matches, ..Problem::default() };
+        let problem = Problem {
+            status: 409,
+            detail: "2 numbers end in 9f52".into(),
+            matches,
+            ..Problem::default()
+        };
         let failure = refusal(&problem);
-        assert_eq!(failure.help.as_deref(), Some("Give more of the number: a-9f52, b-9f52"));
+        assert_eq!(
+            failure.help.as_deref(),
+            Some("Give more of the number: a-9f52, b-9f52")
+        );
     }
 }

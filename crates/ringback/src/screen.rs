@@ -34,7 +34,11 @@ impl Paint {
     }
 
     fn choose(is_terminal: bool) -> Self {
-        if is_terminal && std::env::var_os("NO_COLOR").is_none() { Self::Colour } else { Self::Plain }
+        if is_terminal && std::env::var_os("NO_COLOR").is_none() {
+            Self::Colour
+        } else {
+            Self::Plain
+        }
     }
 
     /// The text of something that went well.
@@ -70,8 +74,9 @@ pub fn line(text: &str) {
 
 /// Writes one JSON document to standard output.
 pub fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Failure::operation(format!("the answer could not be written as JSON: {error}")))?;
+    let text = serde_json::to_string_pretty(value).map_err(|error| {
+        Failure::operation(format!("the answer could not be written as JSON: {error}"))
+    })?;
     line(&text);
     Ok(())
 }
@@ -86,7 +91,9 @@ pub struct Progress {
 impl Progress {
     /// Shows itself if a person watches.
     pub fn new(format: Format) -> Self {
-        Self { shown: format == Format::Text && std::io::stderr().is_terminal() }
+        Self {
+            shown: format == Format::Text && std::io::stderr().is_terminal(),
+        }
     }
 
     /// Replaces the line.
@@ -128,11 +135,21 @@ impl Errors {
     /// Tells the failure on standard error and gives its exit code.
     pub fn report(self, failure: &Failure) -> ExitCode {
         let text = match self.0 {
-            Format::Json => serde_json::json!({ "error": failure.message, "help": failure.help }).to_string(),
+            Format::Json => {
+                serde_json::json!({ "error": failure.message, "help": failure.help }).to_string()
+            }
             Format::Text => {
                 let paint = Paint::choose(std::io::stderr().is_terminal());
-                let help = failure.help.as_ref().map(|help| format!("\n{help}")).unwrap_or_default();
-                format!("{} {}{help}", paint.bad(failure.kind.label()), failure.message)
+                let help = failure
+                    .help
+                    .as_ref()
+                    .map(|help| format!("\n{help}"))
+                    .unwrap_or_default();
+                format!(
+                    "{} {}{help}",
+                    paint.bad(failure.kind.label()),
+                    failure.message
+                )
             }
         };
         // Nobody is left to tell if standard error is closed too.

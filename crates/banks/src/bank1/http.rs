@@ -3,14 +3,14 @@
 //! 201 committed, 200 committed before under the same `tx_no`, 202 nobody knows yet; 422 a bad value, 409 a `tx_no`
 //! that is taken or fenced, 500 rolled back, 503 the broker is away and nothing moved.
 
+use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use axum::Router;
 use database::{DatabaseError, Kind};
 use notification::api::bank1::{
-    Accounts, TookMs, Transfer, TransferAnswer, TransferBody, TransferRequest, TransfersPage, TransfersQuery,
-    TutorialTransfer,
+    Accounts, TookMs, Transfer, TransferAnswer, TransferBody, TransferRequest, TransfersPage,
+    TransfersQuery, TutorialTransfer,
 };
 use notification::{BusinessState, Invalid, TxNo, fen_from_yuan};
 use producer::{SendError, SendOutcome, Took, result_routes};
@@ -59,7 +59,10 @@ async fn transfer(State(bank): State<Bank1>, Json(asked): Json<TransferRequest>)
     bank.transfer(fact).await
 }
 
-async fn tutorial_transfer(State(bank): State<Bank1>, Query(asked): Query<TutorialTransfer>) -> Answer {
+async fn tutorial_transfer(
+    State(bank): State<Bank1>,
+    Query(asked): Query<TutorialTransfer>,
+) -> Answer {
     let fact = TransferBody {
         tx_no: bank.fresh_tx_no(),
         from_account: asked.account_no,
@@ -78,14 +81,22 @@ impl Bank1 {
     /// One transfer: checked, sent in a transaction, and told.
     async fn transfer(&self, fact: TransferBody) -> Answer {
         let order = Order::new(fact).map_err(|invalid| refusal::invalid(&invalid))?;
-        let notification = order.notification().map_err(|invalid| refusal::invalid(&invalid))?;
+        let notification = order
+            .notification()
+            .map_err(|invalid| refusal::invalid(&invalid))?;
         let tx_no = order.tx_no();
-        let simulated = self.simulation.as_ref().and_then(|_| Simulated::of(order.amount_fen()));
+        let simulated = self
+            .simulation
+            .as_ref()
+            .and_then(|_| Simulated::of(order.amount_fen()));
         if let Some(simulation) = &self.simulation {
             simulation.doom(tx_no, simulated);
         }
         let business = order.business(simulated, self.clock.now_ms());
-        let sent = self.initiator.send_in_transaction(notification, business).await;
+        let sent = self
+            .initiator
+            .send_in_transaction(notification, business)
+            .await;
         if let Some(simulation) = &self.simulation {
             simulation.spare(&tx_no);
         }
@@ -95,9 +106,22 @@ impl Bank1 {
 
 /// What a caller is told.
 fn told(tx_no: TxNo, sent: Result<SendOutcome, SendError>) -> Answer {
-    let answer = |status, state, took_ms| Ok((status, Json(TransferAnswer { tx_no, state, took_ms })));
+    let answer = |status, state, took_ms| {
+        Ok((
+            status,
+            Json(TransferAnswer {
+                tx_no,
+                state,
+                took_ms,
+            }),
+        ))
+    };
     match sent {
-        Ok(SendOutcome::Committed { took }) => answer(StatusCode::CREATED, BusinessState::Committed, Some(took_ms(took))),
+        Ok(SendOutcome::Committed { took }) => answer(
+            StatusCode::CREATED,
+            BusinessState::Committed,
+            Some(took_ms(took)),
+        ),
         Ok(SendOutcome::Already { state, .. }) => answer(StatusCode::OK, state, None),
         Ok(SendOutcome::Unknown) => answer(StatusCode::ACCEPTED, BusinessState::Unknown, None),
         Err(error) => Err(refused(error).with("tx_no", tx_no.to_string())),
@@ -117,7 +141,9 @@ fn refused(error: SendError) -> Problem {
         // No state: an earlier request with this number may have committed.
         SendError::NotBegun(_) => refusal::unavailable(text),
         SendError::OtherRequest(_) => Problem::new(StatusCode::CONFLICT, text).field("tx_no"),
-        SendError::RolledBack(_) => Problem::new(StatusCode::CONFLICT, text).field("tx_no").with(STATE, ROLLED_BACK),
+        SendError::RolledBack(_) => Problem::new(StatusCode::CONFLICT, text)
+            .field("tx_no")
+            .with(STATE, ROLLED_BACK),
         SendError::Database(error) if error.kind() == Kind::Retry => {
             refusal::unavailable("the database is busy; nothing was moved").with(STATE, ROLLED_BACK)
         }
@@ -132,11 +158,18 @@ fn rolled_back(detail: String) -> Problem {
 
 fn took_ms(took: Took) -> TookMs {
     let ms = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-    TookMs { half: ms(took.half), debited: ms(took.debited), committed: ms(took.committed), ended: took.ended.map(ms) }
+    TookMs {
+        half: ms(took.half),
+        debited: ms(took.debited),
+        committed: ms(took.committed),
+        ended: took.ended.map(ms),
+    }
 }
 
 async fn accounts(State(bank): State<Bank1>) -> Result<Json<Accounts>, Problem> {
-    let accounts = account::all(bank.initiator.database()).await.map_err(|error| refusal::unreadable(&error))?;
+    let accounts = account::all(bank.initiator.database())
+        .await
+        .map_err(|error| refusal::unreadable(&error))?;
     Ok(Json(Accounts { accounts }))
 }
 
@@ -147,13 +180,23 @@ async fn transfers(
 ) -> Result<Json<TransfersPage>, Problem> {
     let limit = asked.limit.unwrap_or(LARGEST_PAGE);
     if !(1..=LARGEST_PAGE).contains(&limit) {
-        return Err(refusal::invalid(&Invalid::new("limit", limit, format!("1 to {LARGEST_PAGE}"))));
+        return Err(refusal::invalid(&Invalid::new(
+            "limit",
+            limit,
+            format!("1 to {LARGEST_PAGE}"),
+        )));
     }
-    let page = page(&bank, asked.after, limit).await.map_err(|error| refusal::unreadable(&error))?;
+    let page = page(&bank, asked.after, limit)
+        .await
+        .map_err(|error| refusal::unreadable(&error))?;
     Ok(Json(page))
 }
 
-async fn page(bank: &Bank1, after: Option<TxNo>, limit: u32) -> Result<TransfersPage, DatabaseError> {
+async fn page(
+    bank: &Bank1,
+    after: Option<TxNo>,
+    limit: u32,
+) -> Result<TransfersPage, DatabaseError> {
     let mut read = bank.initiator.database().read().await?;
     let rows = sqlx::query("SELECT tx_no, from_account, to_account, amount_fen FROM transfer WHERE tx_no > ? ORDER BY tx_no LIMIT ?")
         .bind(after.map(|tx_no| tx_no.to_string()).unwrap_or_default())
@@ -163,7 +206,9 @@ async fn page(bank: &Bank1, after: Option<TxNo>, limit: u32) -> Result<Transfers
     let mut transfers = Vec::with_capacity(rows.len());
     for row in &rows {
         let tx_no: String = row.try_get(0)?;
-        let tx_no = tx_no.parse().map_err(|invalid: Invalid| sqlx::Error::Decode(Box::new(invalid)))?;
+        let tx_no = tx_no
+            .parse()
+            .map_err(|invalid: Invalid| sqlx::Error::Decode(Box::new(invalid)))?;
         transfers.push(Transfer {
             tx_no,
             from_account: row.try_get(1)?,
@@ -174,6 +219,10 @@ async fn page(bank: &Bank1, after: Option<TxNo>, limit: u32) -> Result<Transfers
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = transfers.len() > limit;
     transfers.truncate(limit);
-    let next = if more { transfers.last().map(|transfer| transfer.tx_no) } else { None };
+    let next = if more {
+        transfers.last().map(|transfer| transfer.tx_no)
+    } else {
+        None
+    };
     Ok(TransfersPage { transfers, next })
 }

@@ -18,7 +18,11 @@ use simulation::Simulation;
 
 const MIGRATIONS: Migrations = Migrations {
     name: "bank1",
-    files: &[(1, "accounts", include_str!("../../../../sql/bank1/0001_accounts.sql"))],
+    files: &[(
+        1,
+        "accounts",
+        include_str!("../../../../sql/bank1/0001_accounts.sql"),
+    )],
 };
 
 /// What bank1 needs.
@@ -49,20 +53,40 @@ struct Bank1 {
 ///
 /// # Errors
 /// The address is taken, the database can't be opened or migrated, or the configuration contradicts itself.
-pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce(SocketAddr)) -> anyhow::Result<()> {
+pub async fn run(
+    config: Config,
+    shutdown: Shutdown,
+    ready: impl FnOnce(SocketAddr),
+) -> anyhow::Result<()> {
     let listener = service::http::bind(config.listen).await?;
-    let address = listener.local_addr().context("the address that was bound")?;
+    let address = listener
+        .local_addr()
+        .context("the address that was bound")?;
     let clock = Clock::system();
     let simulation = (config.demo == Demo::On).then(|| Arc::new(Simulation::new()));
     let steps: Arc<dyn Steps> = match &simulation {
         Some(simulation) => Arc::clone(simulation) as _,
         None => Arc::new(NoSteps),
     };
-    let initiator =
-        Initiator::start(config.initiator, config.broker, config.database, steps, clock.clone(), shutdown.clone())
-            .await?;
-    initiator.database().migrate(&MIGRATIONS).await.context("migrating bank1's tables")?;
-    let bank = Bank1 { initiator: initiator.clone(), simulation, clock };
+    let initiator = Initiator::start(
+        config.initiator,
+        config.broker,
+        config.database,
+        steps,
+        clock.clone(),
+        shutdown.clone(),
+    )
+    .await?;
+    initiator
+        .database()
+        .migrate(&MIGRATIONS)
+        .await
+        .context("migrating bank1's tables")?;
+    let bank = Bank1 {
+        initiator: initiator.clone(),
+        simulation,
+        clock,
+    };
     ready(address);
     let served = service::http::serve(listener, http::routes(bank), shutdown).await;
     initiator.close().await;

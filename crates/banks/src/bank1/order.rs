@@ -55,7 +55,9 @@ impl Order {
         let Self(fact) = self;
         Box::new(move |tx| {
             Box::pin(async move {
-                account::debit(tx, &fact.from_account, fact.amount_fen).await.map_err(refused)?;
+                account::debit(tx, &fact.from_account, fact.amount_fen)
+                    .await
+                    .map_err(refused)?;
                 sqlx::query(
                     "INSERT INTO transfer (tx_no, from_account, to_account, amount_fen, created_ms) VALUES (?, ?, ?, ?, ?)",
                 )
@@ -83,11 +85,17 @@ fn refused(error: AccountError) -> BusinessError {
 }
 
 fn check_account(field: &str, account: &str) -> Result<(), Invalid> {
-    let fits = !account.is_empty() && account.len() <= LONGEST_ACCOUNT && account.chars().all(|c| c.is_ascii_alphanumeric());
+    let fits = !account.is_empty()
+        && account.len() <= LONGEST_ACCOUNT
+        && account.chars().all(|c| c.is_ascii_alphanumeric());
     if fits {
         return Ok(());
     }
-    Err(Invalid::new(field, account, format!("1 to {LONGEST_ACCOUNT} letters and digits")))
+    Err(Invalid::new(
+        field,
+        account,
+        format!("1 to {LONGEST_ACCOUNT} letters and digits"),
+    ))
 }
 
 #[cfg(test)]
@@ -106,15 +114,30 @@ mod tests {
     #[test]
     fn the_business_key_is_what_an_operator_reads() {
         let order = Order::new(fact(1_234_500, "1")).unwrap();
-        assert_eq!(order.notification().unwrap().business_key.as_str(), "transfer 12,345.00");
+        assert_eq!(
+            order.notification().unwrap().business_key.as_str(),
+            "transfer 12,345.00"
+        );
     }
 
     #[test]
     fn amounts_and_accounts_are_checked_before_anything_is_sent() {
         assert_eq!(Order::new(fact(0, "1")).unwrap_err().field, "amount_fen");
-        assert_eq!(Order::new(fact(-1000, "1")).unwrap_err().field, "amount_fen");
-        assert_eq!(Order::new(fact(i64::MAX, "1")).unwrap_err().field, "amount_fen");
-        assert_eq!(Order::new(fact(1000, "")).unwrap_err().field, "from_account");
-        assert_eq!(Order::new(fact(1000, "1; DROP TABLE")).unwrap_err().field, "from_account");
+        assert_eq!(
+            Order::new(fact(-1000, "1")).unwrap_err().field,
+            "amount_fen"
+        );
+        assert_eq!(
+            Order::new(fact(i64::MAX, "1")).unwrap_err().field,
+            "amount_fen"
+        );
+        assert_eq!(
+            Order::new(fact(1000, "")).unwrap_err().field,
+            "from_account"
+        );
+        assert_eq!(
+            Order::new(fact(1000, "1; DROP TABLE")).unwrap_err().field,
+            "from_account"
+        );
     }
 }

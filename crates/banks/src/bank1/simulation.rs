@@ -12,7 +12,14 @@ use crate::hold::Holds;
 use crate::simulated::{Simulated, die};
 
 /// The steps at which bank1 can be held.
-const STEPS: &[&str] = &["before_half", "after_half", "after_insert", "before_commit", "after_commit", "after_end"];
+const STEPS: &[&str] = &[
+    "before_half",
+    "after_half",
+    "after_insert",
+    "before_commit",
+    "after_commit",
+    "after_end",
+];
 
 /// Barriers, and which running transfers are to die at a step.
 #[derive(Debug)]
@@ -23,7 +30,10 @@ pub(crate) struct Simulation {
 
 impl Simulation {
     pub(crate) fn new() -> Self {
-        Self { holds: Arc::new(Holds::at(STEPS)), doomed: Mutex::default() }
+        Self {
+            holds: Arc::new(Holds::at(STEPS)),
+            doomed: Mutex::default(),
+        }
     }
 
     /// Notes at which step the process dies for this transfer, if it does.
@@ -48,7 +58,11 @@ impl Simulation {
 }
 
 impl Steps for Simulation {
-    fn reached<'a>(&'a self, step: Step, tx_no: &'a TxNo) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+    fn reached<'a>(
+        &'a self,
+        step: Step,
+        tx_no: &'a TxNo,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         Box::pin(async move {
             self.holds.reached(step.as_str(), *tx_no).await;
             let dies = self.doomed().get(tx_no) == Some(&step);

@@ -30,7 +30,9 @@ const FAILS: i64 = 2;
 pub(super) fn routes(bank: Bank2) -> Router {
     let demo = match &bank.holds {
         Some(holds) => {
-            let repair = Router::new().route("/demo/repair", post(repair)).with_state(bank.clone());
+            let repair = Router::new()
+                .route("/demo/repair", post(repair))
+                .with_state(bank.clone());
             hold_routes::routes(holds.clone()).merge(repair)
         }
         None => Router::new(),
@@ -64,7 +66,8 @@ async fn notification(
 /// The transfer that the body tells of. What is refused here will never be understood.
 fn understood(verified: &Verified, body: &[u8]) -> Result<TransferBody, Problem> {
     let fact = fact::from_body(body).map_err(|invalid| refusal::invalid(&invalid))?;
-    account::check_amount("amount_fen", fact.amount_fen).map_err(|invalid| refusal::invalid(&invalid))?;
+    account::check_amount("amount_fen", fact.amount_fen)
+        .map_err(|invalid| refusal::invalid(&invalid))?;
     if fact.tx_no != verified.tx_no {
         let limit = format!("the signed webhook-id {}", verified.tx_no);
         return Err(refusal::invalid(&Invalid::new("tx_no", fact.tx_no, limit)));
@@ -109,16 +112,30 @@ impl Bank2 {
         let unreadable = |error| refusal::unreadable(&error);
         match Simulated::of(fact.amount_fen) {
             Some(Simulated::Bank2FailsTwice) => {
-                let times = memory::count_refusal(&self.database, &fact.tx_no).await.map_err(unreadable)?;
-                if times <= FAILS { failed(format!("bank2 fails, {times} of {FAILS} times")) } else { Ok(()) }
+                let times = memory::count_refusal(&self.database, &fact.tx_no)
+                    .await
+                    .map_err(unreadable)?;
+                if times <= FAILS {
+                    failed(format!("bank2 fails, {times} of {FAILS} times"))
+                } else {
+                    Ok(())
+                }
             }
             Some(Simulated::Bank2Broken) => {
-                let repaired = memory::is_repaired(&self.database).await.map_err(unreadable)?;
-                if repaired { Ok(()) } else { failed("bank2 is broken".to_owned()) }
+                let repaired = memory::is_repaired(&self.database)
+                    .await
+                    .map_err(unreadable)?;
+                if repaired {
+                    Ok(())
+                } else {
+                    failed("bank2 is broken".to_owned())
+                }
             }
-            Some(Simulated::Bank2Rejects) => {
-                Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bank2 refuses 6.00 for good").field("amount_fen"))
-            }
+            Some(Simulated::Bank2Rejects) => Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "bank2 refuses 6.00 for good",
+            )
+            .field("amount_fen")),
             _ => Ok(()),
         }
     }
@@ -148,7 +165,9 @@ fn told(error: InboxError) -> Problem {
 }
 
 async fn accounts(State(bank): State<Bank2>) -> Result<Json<Accounts>, Problem> {
-    let accounts = account::all(&bank.database).await.map_err(|error| refusal::unreadable(&error))?;
+    let accounts = account::all(&bank.database)
+        .await
+        .map_err(|error| refusal::unreadable(&error))?;
     Ok(Json(Accounts { accounts }))
 }
 
@@ -158,14 +177,26 @@ async fn inbox_states(
 ) -> Result<Json<InboxStates>, Problem> {
     if asked.tx_nos.len() > MOST_TX_NOS {
         let limit = format!("at most {MOST_TX_NOS}");
-        return Err(refusal::invalid(&Invalid::new("tx_nos", asked.tx_nos.len(), limit)));
+        return Err(refusal::invalid(&Invalid::new(
+            "tx_nos",
+            asked.tx_nos.len(),
+            limit,
+        )));
     }
-    let states = bank.inbox.states(&asked.source, &asked.tx_nos).await.map_err(|error| refusal::unreadable(&error))?;
-    Ok(Json(InboxStates { states: BTreeMap::from_iter(states) }))
+    let states = bank
+        .inbox
+        .states(&asked.source, &asked.tx_nos)
+        .await
+        .map_err(|error| refusal::unreadable(&error))?;
+    Ok(Json(InboxStates {
+        states: BTreeMap::from_iter(states),
+    }))
 }
 
 async fn repair(State(bank): State<Bank2>) -> Result<StatusCode, Problem> {
-    memory::repair(&bank.database).await.map_err(|error| refusal::unreadable(&error))?;
+    memory::repair(&bank.database)
+        .await
+        .map_err(|error| refusal::unreadable(&error))?;
     tracing::info!("repaired");
     Ok(StatusCode::NO_CONTENT)
 }

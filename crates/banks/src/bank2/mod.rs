@@ -18,8 +18,16 @@ use crate::hold::Holds;
 const MIGRATIONS: Migrations = Migrations {
     name: "bank2",
     files: &[
-        (1, "accounts", include_str!("../../../../sql/bank2/0001_accounts.sql")),
-        (2, "demo", include_str!("../../../../sql/bank2/0002_demo.sql")),
+        (
+            1,
+            "accounts",
+            include_str!("../../../../sql/bank2/0001_accounts.sql"),
+        ),
+        (
+            2,
+            "demo",
+            include_str!("../../../../sql/bank2/0002_demo.sql"),
+        ),
     ],
 };
 
@@ -54,12 +62,26 @@ struct Bank2 {
 ///
 /// # Errors
 /// The address is taken, or the database can't be opened or migrated.
-pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce(SocketAddr)) -> anyhow::Result<()> {
+pub async fn run(
+    config: Config,
+    shutdown: Shutdown,
+    ready: impl FnOnce(SocketAddr),
+) -> anyhow::Result<()> {
     let listener = service::http::bind(config.listen).await?;
-    let address = listener.local_addr().context("the address that was bound")?;
-    let database = Database::open(&config.database).await.context("opening bank2's database")?;
-    database.migrate(&receiver::MIGRATIONS).await.context("migrating the inbox")?;
-    database.migrate(&MIGRATIONS).await.context("migrating bank2's tables")?;
+    let address = listener
+        .local_addr()
+        .context("the address that was bound")?;
+    let database = Database::open(&config.database)
+        .await
+        .context("opening bank2's database")?;
+    database
+        .migrate(&receiver::MIGRATIONS)
+        .await
+        .context("migrating the inbox")?;
+    database
+        .migrate(&MIGRATIONS)
+        .await
+        .context("migrating bank2's tables")?;
     let bank = Bank2 {
         inbox: Inbox::new(database.clone()),
         database,

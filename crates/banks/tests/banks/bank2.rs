@@ -12,13 +12,21 @@ fn body(tx_no: &TxNo, amount_fen: i64) -> String {
 }
 
 fn to_account(tx_no: &TxNo, amount_fen: i64, account: &str) -> String {
-    json!({ "tx_no": tx_no, "from_account": "1", "to_account": account, "amount_fen": amount_fen }).to_string()
+    json!({ "tx_no": tx_no, "from_account": "1", "to_account": account, "amount_fen": amount_fen })
+        .to_string()
 }
 
 async fn state(bank: &Bank, tx_no: &TxNo) -> InboxState {
-    let (status, states) = bank.post("/inbox/states", json!({ "source": "bank1", "tx_nos": [tx_no] })).await;
+    let (status, states) = bank
+        .post(
+            "/inbox/states",
+            json!({ "source": "bank1", "tx_nos": [tx_no] }),
+        )
+        .await;
     assert_eq!(status, 200, "{states}");
-    serde_json::from_value::<InboxStates>(states).unwrap().states[tx_no]
+    serde_json::from_value::<InboxStates>(states)
+        .unwrap()
+        .states[tx_no]
 }
 
 #[tokio::test]
@@ -27,9 +35,19 @@ async fn a_notification_is_credited_once_however_often_it_is_rung() {
     let bank = Bank::two(folder.path(), Demo::Off).await;
     let tx_no = fresh_tx_no();
     assert_eq!(state(&bank, &tx_no).await, InboxState::Unknown);
-    assert_eq!(bank.notify(&tx_no, &body(&tx_no, 1000)).await, (200, json!({ "result": "applied" })));
-    assert_eq!(bank.notify(&tx_no, &body(&tx_no, 1000)).await, (200, json!({ "result": "duplicate" })));
-    assert_eq!(bank.notify(&tx_no, &body(&tx_no, 2000)).await.0, 422, "another body under the same number");
+    assert_eq!(
+        bank.notify(&tx_no, &body(&tx_no, 1000)).await,
+        (200, json!({ "result": "applied" }))
+    );
+    assert_eq!(
+        bank.notify(&tx_no, &body(&tx_no, 1000)).await,
+        (200, json!({ "result": "duplicate" }))
+    );
+    assert_eq!(
+        bank.notify(&tx_no, &body(&tx_no, 2000)).await.0,
+        422,
+        "another body under the same number"
+    );
     assert_eq!(bank.balance_fen().await, 1000);
     assert_eq!(state(&bank, &tx_no).await, InboxState::Applied);
 }
@@ -45,10 +63,15 @@ async fn who_can_not_sign_is_not_believed() {
     assert_eq!(answer(forged).await.0, 401);
     let old = bank.signed(&tx_no, &body(&tx_no, 1000), now_s - 3600, &secret());
     assert_eq!(answer(old).await.0, 401);
-    let changed = bank.signed(&tx_no, &body(&tx_no, 1000), now_s, &secret()).body(body(&tx_no, 9000));
+    let changed = bank
+        .signed(&tx_no, &body(&tx_no, 1000), now_s, &secret())
+        .body(body(&tx_no, 9000));
     assert_eq!(answer(changed).await.0, 401);
     let (status, problem) = bank.post("/notifications", json!({})).await;
-    assert_eq!((status, problem["field"].as_str()), (401, Some("webhook-id")));
+    assert_eq!(
+        (status, problem["field"].as_str()),
+        (401, Some("webhook-id"))
+    );
     assert_eq!(bank.balance_fen().await, 0);
 }
 
@@ -64,7 +87,11 @@ async fn what_will_never_be_right_is_refused_for_good_and_leaves_no_row() {
         ("{\"hello\":1}".to_owned(), "body"),
     ] {
         let (status, problem) = bank.notify(&tx_no, &text).await;
-        assert_eq!((status, problem["field"].as_str()), (422, Some(field)), "{problem}");
+        assert_eq!(
+            (status, problem["field"].as_str()),
+            (422, Some(field)),
+            "{problem}"
+        );
     }
     assert_eq!(state(&bank, &tx_no).await, InboxState::Unknown);
     // The number is still free for what is right.
@@ -95,7 +122,10 @@ async fn five_yuan_fail_until_bank2_is_repaired_and_it_stays_repaired() {
     let bank = Bank::two(folder.path(), Demo::On).await;
     let tx_no = fresh_tx_no();
     let (status, problem) = bank.notify(&tx_no, &body(&tx_no, 500)).await;
-    assert_eq!((status, problem["detail"].as_str()), (500, Some("bank2 is broken")));
+    assert_eq!(
+        (status, problem["detail"].as_str()),
+        (500, Some("bank2 is broken"))
+    );
     assert_eq!(bank.post("/demo/repair", json!({})).await.0, 204);
     assert_eq!(bank.post("/demo/repair", json!({})).await.0, 204);
     assert_eq!(bank.notify(&tx_no, &body(&tx_no, 500)).await.0, 200);
@@ -116,7 +146,12 @@ async fn outside_demo_mode_every_amount_is_ordinary_and_nothing_can_be_held() {
         assert_eq!(bank.notify(&tx_no, &body(&tx_no, amount_fen)).await.0, 200);
     }
     assert_eq!(bank.post("/demo/repair", json!({})).await.0, 404);
-    assert_eq!(bank.post("/demo/hold", json!({ "step": "after_apply" })).await.0, 404);
+    assert_eq!(
+        bank.post("/demo/hold", json!({ "step": "after_apply" }))
+            .await
+            .0,
+        404
+    );
 }
 
 #[tokio::test]
@@ -124,16 +159,30 @@ async fn held_after_apply_the_credit_stands_before_the_answer() {
     let folder = folder();
     let bank = Bank::two(folder.path(), Demo::On).await;
     let tx_no = fresh_tx_no();
-    assert_eq!(bank.post("/demo/hold", json!({ "step": "after_apply" })).await.0, 204);
+    assert_eq!(
+        bank.post("/demo/hold", json!({ "step": "after_apply" }))
+            .await
+            .0,
+        204
+    );
     let now_s = service::clock::now_ms() / 1000;
-    let notifier = tokio::spawn(bank.signed(&tx_no, &body(&tx_no, 1100), now_s, &secret()).send());
+    let notifier = tokio::spawn(
+        bank.signed(&tx_no, &body(&tx_no, 1100), now_s, &secret())
+            .send(),
+    );
     let held = bank.held().await;
-    assert_eq!((held[0].step.as_str(), held[0].tx_no), ("after_apply", tx_no));
+    assert_eq!(
+        (held[0].step.as_str(), held[0].tx_no),
+        ("after_apply", tx_no)
+    );
     assert_eq!(bank.balance_fen().await, 1100);
     // The notifier dies in the middle; the one after it rings again, and is told that it was done.
     notifier.abort();
     assert_eq!(bank.post("/demo/release", json!({})).await.0, 204);
-    assert_eq!(bank.notify(&tx_no, &body(&tx_no, 1100)).await, (200, json!({ "result": "duplicate" })));
+    assert_eq!(
+        bank.notify(&tx_no, &body(&tx_no, 1100)).await,
+        (200, json!({ "result": "duplicate" }))
+    );
     assert_eq!(bank.balance_fen().await, 1100);
 }
 
@@ -142,8 +191,18 @@ async fn at_most_five_hundred_states_are_told_at_once() {
     let folder = folder();
     let bank = Bank::two(folder.path(), Demo::Off).await;
     let tx_nos: Vec<TxNo> = (0..501).map(|_| fresh_tx_no()).collect();
-    let (status, problem) = bank.post("/inbox/states", json!({ "source": "bank1", "tx_nos": tx_nos })).await;
+    let (status, problem) = bank
+        .post(
+            "/inbox/states",
+            json!({ "source": "bank1", "tx_nos": tx_nos }),
+        )
+        .await;
     assert_eq!((status, problem["field"].as_str()), (422, Some("tx_nos")));
-    let (status, _) = bank.post("/inbox/states", json!({ "source": "bank1", "tx_nos": tx_nos[..500] })).await;
+    let (status, _) = bank
+        .post(
+            "/inbox/states",
+            json!({ "source": "bank1", "tx_nos": tx_nos[..500] }),
+        )
+        .await;
     assert_eq!(status, 200);
 }

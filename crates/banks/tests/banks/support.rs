@@ -26,12 +26,18 @@ pub(crate) fn secret() -> Secret {
 
 /// A number of now, different each time.
 pub(crate) fn fresh_tx_no() -> TxNo {
-    TxNo::from_parts(u64::try_from(service::clock::now_ms()).unwrap(), service::ids::random10())
+    TxNo::from_parts(
+        u64::try_from(service::clock::now_ms()).unwrap(),
+        service::ids::random10(),
+    )
 }
 
 /// A broker with the one topic.
 pub(crate) async fn broker(folder: &Path) -> broker::Broker {
-    let topic = broker::TopicConfig { name: TOPIC.into(), kind: broker::TopicKind::Transaction };
+    let topic = broker::TopicConfig {
+        name: TOPIC.into(),
+        kind: broker::TopicKind::Transaction,
+    };
     let config = broker::Config {
         data: folder.join("broker"),
         listen: any_port(),
@@ -43,7 +49,10 @@ pub(crate) async fn broker(folder: &Path) -> broker::Broker {
 
 /// An address that nobody listens at.
 pub(crate) fn nowhere() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 fn any_port() -> SocketAddr {
@@ -70,7 +79,10 @@ impl Bank {
             listen: any_port(),
             demo,
             initiator: serde_json::from_value(initiator).unwrap(),
-            broker: rocketmq::ClientConfig { endpoints: vec![broker.to_string()], ..Default::default() },
+            broker: rocketmq::ClientConfig {
+                endpoints: vec![broker.to_string()],
+                ..Default::default()
+            },
             database: database::Config::sqlite(folder.join("bank1.sqlite")),
         };
         Self::started(|shutdown, ready| tokio::spawn(bank1::run(config, shutdown, ready))).await
@@ -80,14 +92,20 @@ impl Bank {
         let config = bank2::Config {
             listen: any_port(),
             demo,
-            sources: vec![SourceKeys { name: "bank1".parse().unwrap(), secrets: vec![secret()] }],
+            sources: vec![SourceKeys {
+                name: "bank1".parse().unwrap(),
+                secrets: vec![secret()],
+            }],
             database: database::Config::sqlite(folder.join("bank2.sqlite")),
         };
         Self::started(|shutdown, ready| tokio::spawn(bank2::run(config, shutdown, ready))).await
     }
 
     async fn started(
-        start: impl FnOnce(Shutdown, Box<dyn FnOnce(SocketAddr) + Send>) -> JoinHandle<anyhow::Result<()>>,
+        start: impl FnOnce(
+            Shutdown,
+            Box<dyn FnOnce(SocketAddr) + Send>,
+        ) -> JoinHandle<anyhow::Result<()>>,
     ) -> Bank {
         let shutdown = Shutdown::new();
         let (tell, told) = oneshot::channel();
@@ -99,8 +117,17 @@ impl Bank {
             address = told => address.unwrap(),
             ended = &mut running => panic!("the bank ended before it was ready: {ended:?}"),
         };
-        let http = http_client::build(&HttpOptions { timeout: Duration::from_secs(20), ..Default::default() }).unwrap();
-        Bank { url: format!("http://{address}"), http, shutdown, running: Some(running) }
+        let http = http_client::build(&HttpOptions {
+            timeout: Duration::from_secs(20),
+            ..Default::default()
+        })
+        .unwrap();
+        Bank {
+            url: format!("http://{address}"),
+            http,
+            shutdown,
+            running: Some(running),
+        }
     }
 
     pub(crate) async fn stop(mut self) {
@@ -133,8 +160,19 @@ impl Bank {
         answer(self.signed(tx_no, body, now_s, &secret())).await
     }
 
-    pub(crate) fn signed(&self, tx_no: &TxNo, body: &str, at_s: i64, secret: &Secret) -> RequestBuilder {
-        let signature = sign(std::slice::from_ref(secret), &tx_no.to_string(), at_s, body.as_bytes());
+    pub(crate) fn signed(
+        &self,
+        tx_no: &TxNo,
+        body: &str,
+        at_s: i64,
+        secret: &Secret,
+    ) -> RequestBuilder {
+        let signature = sign(
+            std::slice::from_ref(secret),
+            &tx_no.to_string(),
+            at_s,
+            body.as_bytes(),
+        );
         self.request(Method::POST, "/notifications")
             .header("webhook-id", tx_no.to_string())
             .header("webhook-timestamp", at_s.to_string())
@@ -153,7 +191,9 @@ impl Bank {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), listed).await.expect("the step was reached")
+        tokio::time::timeout(Duration::from_secs(10), listed)
+            .await
+            .expect("the step was reached")
     }
 }
 
@@ -168,7 +208,11 @@ pub(crate) async fn answer(request: RequestBuilder) -> (u16, Value) {
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
     let body = response.bytes().await.unwrap();
-    let json = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
+    let json = if body.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_slice(&body).unwrap()
+    };
     (status, json)
 }
 

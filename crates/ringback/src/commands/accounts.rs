@@ -33,7 +33,12 @@ Exit code 1 if the sum is not what it was at first.";
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The name under which bank2 and the notifier know bank1
-    #[arg(long, env = "RINGBACK_SOURCE", value_name = "NAME", default_value = "bank1")]
+    #[arg(
+        long,
+        env = "RINGBACK_SOURCE",
+        value_name = "NAME",
+        default_value = "bank1"
+    )]
     pub source: Source,
     /// Where the services are.
     #[command(flatten)]
@@ -69,10 +74,19 @@ pub async fn run(args: Args) -> Outcome {
         Format::Text => screen::line(&render::accounts::text(&books, Paint::for_stdout())),
         Format::Json => {
             let (sum_fen, opening_fen) = (books.sum_fen(), books.opening_fen());
-            screen::json(&Report { books, sum_fen, opening_fen, conserved })?;
+            screen::json(&Report {
+                books,
+                sum_fen,
+                opening_fen,
+                conserved,
+            })?;
         }
     }
-    Ok(if conserved { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if conserved {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 async fn count(reach: &Reach, source: &Source) -> Result<Books, Failure> {
@@ -80,7 +94,9 @@ async fn count(reach: &Reach, source: &Source) -> Result<Books, Failure> {
     let transfers = transfers(reach).await?;
     let mut books = Books {
         bank1,
-        bank2: Accounts { accounts: Vec::new() },
+        bank2: Accounts {
+            accounts: Vec::new(),
+        },
         in_flight_fen: 0,
         dead_fen: 0,
         undelivered_fen: 0,
@@ -108,32 +124,63 @@ async fn transfers(reach: &Reach) -> Result<Vec<Transfer>, Failure> {
 }
 
 /// Those that bank2 has not applied.
-async fn missing(reach: &Reach, source: &Source, page: &[Transfer]) -> Result<Vec<Transfer>, Failure> {
+async fn missing(
+    reach: &Reach,
+    source: &Source,
+    page: &[Transfer],
+) -> Result<Vec<Transfer>, Failure> {
     let tx_nos = page.iter().map(|transfer| transfer.tx_no).collect();
-    let request = InboxStatesRequest { source: source.clone(), tx_nos };
+    let request = InboxStatesRequest {
+        source: source.clone(),
+        tx_nos,
+    };
     let inbox: InboxStates = reach.post(Who::Bank2, "/inbox/states", &request).await?;
-    let applied = |transfer: &&Transfer| inbox.states.get(&transfer.tx_no) == Some(&InboxState::Applied);
-    Ok(page.iter().filter(|transfer| !applied(transfer)).cloned().collect())
+    let applied =
+        |transfer: &&Transfer| inbox.states.get(&transfer.tx_no) == Some(&InboxState::Applied);
+    Ok(page
+        .iter()
+        .filter(|transfer| !applied(transfer))
+        .cloned()
+        .collect())
 }
 
 /// Which of them are dead and which on their way, as the notifier says.
-async fn under_way(reach: &Reach, source: &Source, missing: &[Transfer], books: &mut Books) -> Result<(), Failure> {
+async fn under_way(
+    reach: &Reach,
+    source: &Source,
+    missing: &[Transfer],
+    books: &mut Books,
+) -> Result<(), Failure> {
     if missing.is_empty() {
         return Ok(());
     }
     let tx_nos = missing.iter().map(|transfer| transfer.tx_no).collect();
-    let request = StatesRequest { source: source.clone(), tx_nos };
-    let states = match reach.post::<States>(Who::Notifier, "/v1/notifications/states", &request).await {
+    let request = StatesRequest {
+        source: source.clone(),
+        tx_nos,
+    };
+    let states = match reach
+        .post::<States>(Who::Notifier, "/v1/notifications/states", &request)
+        .await
+    {
         Ok(states) => states.states,
         Err(AskError::Refused(problem)) => return Err(crate::reach::refusal(&problem)),
         Err(_) => {
-            books.undelivered_fen += missing.iter().map(|transfer| transfer.amount_fen).sum::<i64>();
+            books.undelivered_fen += missing
+                .iter()
+                .map(|transfer| transfer.amount_fen)
+                .sum::<i64>();
             return Ok(());
         }
     };
     for transfer in missing {
-        let dead = |line: &_| matches!(line, (tx_no, NotificationState::Dead) if *tx_no == transfer.tx_no);
-        if states.iter().map(|line| (line.tx_no, line.state)).any(|line| dead(&line)) {
+        let dead =
+            |line: &_| matches!(line, (tx_no, NotificationState::Dead) if *tx_no == transfer.tx_no);
+        if states
+            .iter()
+            .map(|line| (line.tx_no, line.state))
+            .any(|line| dead(&line))
+        {
             books.dead_fen += transfer.amount_fen;
         } else {
             books.in_flight_fen += transfer.amount_fen;

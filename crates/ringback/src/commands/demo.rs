@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use demo::story::{Board, Ending, Script};
 use demo::{
-    BrokerChoice, ConfigFile, DataFolder, DemoAmounts, Ports, Stage, StagePlan, Timings, UsualPorts, Verdict, World,
+    BrokerChoice, ConfigFile, DataFolder, DemoAmounts, Ports, Stage, StagePlan, Timings,
+    UsualPorts, Verdict, World,
 };
 use tokio::time::Instant;
 
@@ -34,10 +35,20 @@ pub struct Args {
     #[arg(long, env = "RINGBACK_BROKER", value_name = "ADDRESS")]
     pub broker: Option<String>,
     /// That broker's administration (remoting, host:port) [default: port 10911 of the same host]
-    #[arg(long, env = "RINGBACK_BROKER_ADMIN", value_name = "ADDRESS", requires = "broker")]
+    #[arg(
+        long,
+        env = "RINGBACK_BROKER_ADMIN",
+        value_name = "ADDRESS",
+        requires = "broker"
+    )]
     pub broker_admin: Option<String>,
     /// A program that kills that broker when called with `kill9`, and starts it again with `start`
-    #[arg(long, env = "RINGBACK_BROKER_RESTART", value_name = "SCRIPT", requires = "broker")]
+    #[arg(
+        long,
+        env = "RINGBACK_BROKER_RESTART",
+        value_name = "SCRIPT",
+        requires = "broker"
+    )]
     pub broker_restart: Option<PathBuf>,
 }
 
@@ -51,10 +62,15 @@ pub async fn run(args: Args) -> Outcome {
         let names = elsewhere::make(broker, args.broker_admin.as_deref()).await?;
         (config.topic, config.group) = (names.topic, names.group);
     }
-    screen::line(&headline(args.broker.as_deref(), &place.display().to_string()));
+    screen::line(&headline(
+        args.broker.as_deref(),
+        &place.display().to_string(),
+    ));
     let plan = StagePlan {
         program: program()?,
-        broker: args.broker.map_or(BrokerChoice::Embedded, BrokerChoice::Elsewhere),
+        broker: args
+            .broker
+            .map_or(BrokerChoice::Embedded, BrokerChoice::Elsewhere),
         amounts: DemoAmounts::On,
         ladder: None,
     };
@@ -103,25 +119,48 @@ fn http() -> Result<reqwest::Client, Failure> {
 }
 
 fn headline(broker: Option<&str>, data: &str) -> String {
-    let broker = broker.map_or("embedded".to_owned(), |address| format!("Apache RocketMQ at {address}"));
-    format!("ringback demo   broker {broker} · SQLite · ladder 1s 2s 3s (1 + 3 attempts) · data {data}")
+    let broker = broker.map_or("embedded".to_owned(), |address| {
+        format!("Apache RocketMQ at {address}")
+    });
+    format!(
+        "ringback demo   broker {broker} · SQLite · ladder 1s 2s 3s (1 + 3 attempts) · data {data}"
+    )
 }
 
 /// The last two lines, and the exit code.
 fn close(ending: &Ending, took: Duration, folder: &DataFolder) -> ExitCode {
-    let skipped = ending.rows.iter().filter(|row| matches!(row.verdict, Verdict::Skipped(_))).count();
-    let held = ending.rows.iter().filter(|row| matches!(row.verdict, Verdict::Held(_))).count();
-    let skipped = if skipped == 0 { String::new() } else { format!(", {skipped} skipped") };
+    let skipped = ending
+        .rows
+        .iter()
+        .filter(|row| matches!(row.verdict, Verdict::Skipped(_)))
+        .count();
+    let held = ending
+        .rows
+        .iter()
+        .filter(|row| matches!(row.verdict, Verdict::Held(_)))
+        .count();
+    let skipped = if skipped == 0 {
+        String::new()
+    } else {
+        format!(", {skipped} skipped")
+    };
     let money = match &ending.money {
         Ok(money) => money.render(),
         Err(error) => format!("the money could not be counted: {error:#}"),
     };
-    screen::line(&format!("{money}      {held}/{} as expected{skipped}  {} s", ending.rows.len(), took.as_secs()));
+    screen::line(&format!(
+        "{money}      {held}/{} as expected{skipped}  {} s",
+        ending.rows.len(),
+        took.as_secs()
+    ));
     if ending.holds() {
         screen::line("Next: cargo run -- up --demo --ladder 1s,2s,3s");
         ExitCode::SUCCESS
     } else {
-        screen::line(&format!("Not every line holds. Logs: {}", folder.logs().display()));
+        screen::line(&format!(
+            "Not every line holds. Logs: {}",
+            folder.logs().display()
+        ));
         ExitCode::FAILURE
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use notification::api::bank2::{InboxStates, InboxStatesRequest};
 use notification::api::notifier::{
-    DiscardRequest, LetterDetail, LettersPage, LettersQuery, NotificationQuery, NotificationView, ResendRequest, Resent,
+    DiscardRequest, LetterDetail, LettersPage, LettersQuery, NotificationQuery, NotificationView,
+    ResendRequest, Resent,
 };
 use notification::{EndpointId, InboxState, LetterState, TxNo};
 use serde::Serialize;
@@ -53,7 +54,12 @@ pub enum Action {
 #[derive(Debug, clap::Args)]
 pub struct ListArgs {
     /// Which letters: open, resent, discarded or closed
-    #[arg(long, env = "RINGBACK_STATE", value_name = "STATE", default_value = "open")]
+    #[arg(
+        long,
+        env = "RINGBACK_STATE",
+        value_name = "STATE",
+        default_value = "open"
+    )]
     pub state: LetterState,
     /// Only this endpoint's
     #[arg(long, env = "RINGBACK_ENDPOINT", value_name = "ID")]
@@ -166,7 +172,10 @@ pub async fn run(args: Args) -> Outcome {
 }
 
 fn now() -> Now {
-    Now { ms: service::clock::now_ms(), zone: Zone::Local }
+    Now {
+        ms: service::clock::now_ms(),
+        zone: Zone::Local,
+    }
 }
 
 async fn list(args: &ListArgs) -> Outcome {
@@ -186,17 +195,25 @@ async fn list(args: &ListArgs) -> Outcome {
 }
 
 async fn letter(reach: &Reach, ending: &str) -> Result<LetterDetail, Failure> {
-    reach.get(Who::Notifier, &format!("/v1/dead-letters/{ending}"), &()).await.map_err(no_such_letter)
+    reach
+        .get(Who::Notifier, &format!("/v1/dead-letters/{ending}"), &())
+        .await
+        .map_err(no_such_letter)
 }
 
 async fn show(args: &ShowArgs) -> Outcome {
     let reach = Reach::find(&args.services)?;
     let detail = letter(&reach, &args.ending).await?;
     let path = format!("/v1/notifications/{}", detail.letter.tx_no);
-    let view: NotificationView = reach.get(Who::Notifier, &path, &NotificationQuery::default()).await?;
+    let view: NotificationView = reach
+        .get(Who::Notifier, &path, &NotificationQuery::default())
+        .await?;
     match args.output.format() {
         Format::Text => screen::line(&render::dlq::show(&detail, &view, &now())),
-        Format::Json => screen::json(&Shown { letter: detail, notification: view })?,
+        Format::Json => screen::json(&Shown {
+            letter: detail,
+            notification: view,
+        })?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -207,29 +224,60 @@ async fn resend(args: &ResendArgs) -> Outcome {
     let detail = letter(&reach, &args.ending).await?;
     let tx_no = detail.letter.tx_no;
     let path = format!("/v1/dead-letters/{tx_no}/resend");
-    let request = ResendRequest { anyway: args.anyway, reason: args.reason.clone() };
-    let resent: Resent = reach.post(Who::Notifier, &path, &request).await.map_err(|error| refused(error, &detail))?;
+    let request = ResendRequest {
+        anyway: args.anyway,
+        reason: args.reason.clone(),
+    };
+    let resent: Resent = reach
+        .post(Who::Notifier, &path, &request)
+        .await
+        .map_err(|error| refused(error, &detail))?;
     if format == Format::Text {
         screen::line(&render::dlq::resent(1, 0));
     }
-    let mut report = ResendReport { tx_no, generation: resent.generation, result: "resent", notification: None };
+    let mut report = ResendReport {
+        tx_no,
+        generation: resent.generation,
+        result: "resent",
+        notification: None,
+    };
     if args.wait {
         let until = Instant::now() + args.timeout;
-        let watch = Watch { reach: &reach, tx_no, generation: resent.generation, until, format };
-        let line = |view: &NotificationView, attempt: &_| format!("  {}", render::attempt::line(view, attempt));
+        let watch = Watch {
+            reach: &reach,
+            tx_no,
+            generation: resent.generation,
+            until,
+            format,
+        };
+        let line = |view: &NotificationView, attempt: &_| {
+            format!("  {}", render::attempt::line(view, attempt))
+        };
         let (result, text, view) = match watch.settled(line).await? {
             Ended::Delivered(view) => {
                 let inbox = inbox(&reach, &view).await;
                 let note = render::dlq::delivered_again(resent.generation, inbox);
-                ("delivered", format!("{} {note}", paint.good("DELIVERED")), Some(view))
+                (
+                    "delivered",
+                    format!("{} {note}", paint.good("DELIVERED")),
+                    Some(view),
+                )
             }
             Ended::Dead(view) => {
                 let end = render::ending(&tx_no);
-                ("dead", format!("{} again.\nSee: ringback dlq show {end}", paint.bad("DEAD")), Some(view))
+                (
+                    "dead",
+                    format!("{} again.\nSee: ringback dlq show {end}", paint.bad("DEAD")),
+                    Some(view),
+                )
             }
             Ended::StillTrying(view) => {
-                let (now, waited) = (service::clock::now_ms(), i64::try_from(args.timeout.as_millis()).unwrap_or(i64::MAX));
-                let text = render::transfer::still_trying(&tx_no, view.as_ref(), waited, now, paint);
+                let (now, waited) = (
+                    service::clock::now_ms(),
+                    i64::try_from(args.timeout.as_millis()).unwrap_or(i64::MAX),
+                );
+                let text =
+                    render::transfer::still_trying(&tx_no, view.as_ref(), waited, now, paint);
                 ("still_trying", text, view)
             }
         };
@@ -242,14 +290,24 @@ async fn resend(args: &ResendArgs) -> Outcome {
         screen::json(&report)?;
     }
     let good = matches!(report.result, "resent" | "delivered");
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// What bank2 itself says of the number; absent if it does not answer.
 async fn inbox(reach: &Reach, view: &NotificationView) -> Option<InboxState> {
     let (source, tx_no) = (view.notification.source.clone(), view.notification.tx_no);
-    let request = InboxStatesRequest { source, tx_nos: vec![tx_no] };
-    let states: InboxStates = reach.post(Who::Bank2, "/inbox/states", &request).await.ok()?;
+    let request = InboxStatesRequest {
+        source,
+        tx_nos: vec![tx_no],
+    };
+    let states: InboxStates = reach
+        .post(Who::Bank2, "/inbox/states", &request)
+        .await
+        .ok()?;
     states.states.get(&tx_no).copied()
 }
 
@@ -257,15 +315,25 @@ async fn discard(args: &DiscardArgs) -> Outcome {
     let reach = Reach::find(&args.services)?;
     let detail = letter(&reach, &args.ending).await?;
     let tx_no = detail.letter.tx_no;
-    let request = DiscardRequest { reason: args.reason.clone() };
+    let request = DiscardRequest {
+        reason: args.reason.clone(),
+    };
     let path = format!("/v1/dead-letters/{tx_no}/discard");
-    let _answer: serde_json::Value =
-        reach.post(Who::Notifier, &path, &request).await.map_err(|error| refused(error, &detail))?;
+    let _answer: serde_json::Value = reach
+        .post(Who::Notifier, &path, &request)
+        .await
+        .map_err(|error| refused(error, &detail))?;
     match args.output.format() {
         Format::Text => {
-            screen::line(&render::dlq::discarded(&render::ending(&tx_no), detail.letter.died_ms, &now()));
+            screen::line(&render::dlq::discarded(
+                &render::ending(&tx_no),
+                detail.letter.died_ms,
+                &now(),
+            ));
         }
-        Format::Json => screen::json(&serde_json::json!({ "tx_no": tx_no, "result": "discarded" }))?,
+        Format::Json => {
+            screen::json(&serde_json::json!({ "tx_no": tx_no, "result": "discarded" }))?
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -281,14 +349,19 @@ fn no_such_letter(error: AskError) -> Failure {
 
 /// Why a letter was not resent or discarded, and what to do first.
 fn refused(error: AskError, detail: &LetterDetail) -> Failure {
-    let AskError::Refused(problem) = error else { return error.into() };
+    let AskError::Refused(problem) = error else {
+        return error.into();
+    };
     let failure = Failure::refused(format!("{}.", problem.detail.trim_end_matches('.')));
     match problem.status {
         412 if detail.letter.endpoint.as_str() == "bank2" => {
             failure.help("Repair it (ringback bank2 repair), or pass --anyway.")
         }
         412 => failure.help("Repair it, or pass --anyway."),
-        409 => failure.help(format!("See: ringback status {}", render::ending(&detail.letter.tx_no))),
+        409 => failure.help(format!(
+            "See: ringback status {}",
+            render::ending(&detail.letter.tx_no)
+        )),
         _ => crate::reach::refusal(&problem),
     }
 }

@@ -28,7 +28,13 @@ pub async fn run(command: Command) -> Outcome {
         Command::Broker(args) => Box::pin(serve::broker(args)).await,
         Command::Notifier(args) => Box::pin(serve::notifier(args)).await,
         Command::Bank1(args) => Box::pin(serve::bank1(args)).await,
-        Command::Bank2(Bank2Command { action: None, serve }) => Box::pin(serve::bank2(serve)).await,
-        Command::Bank2(Bank2Command { action: Some(Bank2Action::Repair(args)), .. }) => bank2_repair::run(args).await,
+        Command::Bank2(Bank2Command {
+            action: None,
+            serve,
+        }) => Box::pin(serve::bank2(serve)).await,
+        Command::Bank2(Bank2Command {
+            action: Some(Bank2Action::Repair(args)),
+            ..
+        }) => bank2_repair::run(args).await,
     }
 }

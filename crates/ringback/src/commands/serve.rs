@@ -38,10 +38,22 @@ pub struct Common {
     #[arg(long)]
     pub with_parent: bool,
     /// Where the log goes: `file` (logs/<service>.log in the data folder) or `stderr`
-    #[arg(long, env = "RINGBACK_LOG", value_name = "WHERE", value_enum, default_value = "file", hide_possible_values = true)]
+    #[arg(
+        long,
+        env = "RINGBACK_LOG",
+        value_name = "WHERE",
+        value_enum,
+        default_value = "file",
+        hide_possible_values = true
+    )]
     pub log: Log,
     /// What is logged: a level, or a list such as info,notifier=debug
-    #[arg(long, env = "RINGBACK_LOG_FILTER", value_name = "FILTER", default_value = "info")]
+    #[arg(
+        long,
+        env = "RINGBACK_LOG_FILTER",
+        value_name = "FILTER",
+        default_value = "info"
+    )]
     pub log_filter: String,
 }
 
@@ -49,7 +61,12 @@ pub struct Common {
 #[derive(Debug, Clone, clap::Args)]
 pub struct BrokerFlag {
     /// The broker's gRPC address, host:port; several by commas: endpoints of one cluster
-    #[arg(long, env = "RINGBACK_BROKER", value_name = "ADDRESS", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "RINGBACK_BROKER",
+        value_name = "ADDRESS",
+        value_delimiter = ','
+    )]
     pub broker: Vec<String>,
 }
 
@@ -127,45 +144,78 @@ impl From<DemoFlag> for Demo {
 
 /// Runs the embedded broker.
 pub async fn broker(args: BrokerArgs) -> Outcome {
-    let over = Overrides { ladder: args.ladder.ladder, ..overrides(&args.common) };
+    let over = Overrides {
+        ladder: args.ladder.ladder,
+        ..overrides(&args.common)
+    };
     let place = prepare(&args.common, "broker")?;
     let config = compose::broker(place.file, &over, &place.data);
-    let broker = broker::Broker::start(config).await.map_err(|error| Failure::from(anyhow::Error::from(error)))?;
+    let broker = broker::Broker::start(config)
+        .await
+        .map_err(|error| Failure::from(anyhow::Error::from(error)))?;
     announce("broker", broker.address());
     place.shutdown.soft().cancelled().await;
-    broker.stop().await.map_err(|error| Failure::from(anyhow::Error::from(error)))?;
+    broker
+        .stop()
+        .await
+        .map_err(|error| Failure::from(anyhow::Error::from(error)))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Runs the notifier.
 pub async fn notifier(args: NotifierArgs) -> Outcome {
-    let over = Overrides { broker: args.broker.broker, ladder: args.ladder.ladder, ..overrides(&args.common) };
+    let over = Overrides {
+        broker: args.broker.broker,
+        ladder: args.ladder.ladder,
+        ..overrides(&args.common)
+    };
     let place = prepare(&args.common, "notifier")?;
-    let config = compose::notifier(place.file, &over, &place.data, &place.token).map_err(named(&place.config))?;
-    Box::pin(notifier::run(config, place.shutdown, |address| announce("notifier", address))).await?;
+    let config = compose::notifier(place.file, &over, &place.data, &place.token)
+        .map_err(named(&place.config))?;
+    Box::pin(notifier::run(config, place.shutdown, |address| {
+        announce("notifier", address)
+    }))
+    .await?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Runs bank1.
 pub async fn bank1(args: Bank1Args) -> Outcome {
-    let over = Overrides { broker: args.broker.broker, demo: args.demo.into(), ..overrides(&args.common) };
+    let over = Overrides {
+        broker: args.broker.broker,
+        demo: args.demo.into(),
+        ..overrides(&args.common)
+    };
     let place = prepare(&args.common, "bank1")?;
-    let config = compose::bank1(place.file, &over, &place.data, &place.token).map_err(named(&place.config))?;
-    Box::pin(banks::bank1::run(config, place.shutdown, |address| announce("bank1", address))).await?;
+    let config = compose::bank1(place.file, &over, &place.data, &place.token)
+        .map_err(named(&place.config))?;
+    Box::pin(banks::bank1::run(config, place.shutdown, |address| {
+        announce("bank1", address)
+    }))
+    .await?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Runs bank2.
 pub async fn bank2(args: Bank2Args) -> Outcome {
-    let over = Overrides { demo: args.demo.into(), ..overrides(&args.common) };
+    let over = Overrides {
+        demo: args.demo.into(),
+        ..overrides(&args.common)
+    };
     let place = prepare(&args.common, "bank2")?;
     let config = compose::bank2(place.file, &over, &place.data).map_err(named(&place.config))?;
-    Box::pin(banks::bank2::run(config, place.shutdown, |address| announce("bank2", address))).await?;
+    Box::pin(banks::bank2::run(config, place.shutdown, |address| {
+        announce("bank2", address)
+    }))
+    .await?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn overrides(common: &Common) -> Overrides {
-    Overrides { listen: common.listen, ..Overrides::default() }
+    Overrides {
+        listen: common.listen,
+        ..Overrides::default()
+    }
 }
 
 /// What a service stands on before it starts.
@@ -180,7 +230,10 @@ struct Place {
 /// The same failure with the file that it is about.
 fn named(config: &Path) -> impl FnOnce(Failure) -> Failure {
     let start = format!("configuration {}: ", config.display());
-    move |failure| Failure { message: start + &failure.message, ..failure }
+    move |failure| Failure {
+        message: start + &failure.message,
+        ..failure
+    }
 }
 
 /// Makes the folder, starts the log, reads (or makes) configuration and token, and listens for signals.
@@ -196,7 +249,8 @@ fn prepare(common: &Common, service: &str) -> Result<Place, Failure> {
         Log::File => LogOutput::File(paths::log(&data, service)),
         Log::Stderr => LogOutput::Stderr,
     };
-    telemetry::init(&output, &common.log_filter).map_err(|error| Failure::usage(format!("{error:#}")))?;
+    telemetry::init(&output, &common.log_filter)
+        .map_err(|error| Failure::usage(format!("{error:#}")))?;
     let config = match &common.config {
         Some(path) => path.clone(),
         None => made(&data)?,
@@ -204,9 +258,21 @@ fn prepare(common: &Common, service: &str) -> Result<Place, Failure> {
     let file = File::read(&config)?;
     let token = service::token::create_or_read(&paths::token(&data))?;
     let shutdown = Shutdown::new();
-    let stdin = if common.with_parent { Stdin::EndsIt } else { Stdin::Ignored };
-    shutdown.watch(stdin, GRACE).map_err(|error| Failure::operation(format!("signals can't be watched: {error}")))?;
-    Ok(Place { data, config, file, token, shutdown })
+    let stdin = if common.with_parent {
+        Stdin::EndsIt
+    } else {
+        Stdin::Ignored
+    };
+    shutdown
+        .watch(stdin, GRACE)
+        .map_err(|error| Failure::operation(format!("signals can't be watched: {error}")))?;
+    Ok(Place {
+        data,
+        config,
+        file,
+        token,
+        shutdown,
+    })
 }
 
 /// The data folder's own configuration, made with fresh secrets if there is none.
@@ -215,7 +281,8 @@ fn made(data: &Path) -> Result<PathBuf, Failure> {
     if path.exists() {
         return Ok(path);
     }
-    let path = ConfigFile::new("rocketmq", Timings::USUAL).write_if_absent(data, &Addresses::usual())?;
+    let path =
+        ConfigFile::new("rocketmq", Timings::USUAL).write_if_absent(data, &Addresses::usual())?;
     tracing::info!(path = %path.display(), "configuration_made");
     Ok(path)
 }

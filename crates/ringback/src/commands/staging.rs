@@ -9,9 +9,13 @@ use crate::failure::Failure;
 /// This same program, without the settings that were meant for the stage: its services get theirs
 /// as flags. What concerns logs reaches them.
 pub(super) fn program() -> Result<demo::Program, Failure> {
-    let path = std::env::current_exe()
-        .map_err(|error| Failure::operation(format!("this program's own file is not found: {error}")))?;
-    let without = std::env::vars_os().map(|(name, _)| name).filter(is_for_the_stage).collect();
+    let path = std::env::current_exe().map_err(|error| {
+        Failure::operation(format!("this program's own file is not found: {error}"))
+    })?;
+    let without = std::env::vars_os()
+        .map(|(name, _)| name)
+        .filter(is_for_the_stage)
+        .collect();
     Ok(demo::Program { path, without })
 }
 
@@ -22,8 +26,14 @@ fn is_for_the_stage(name: &OsString) -> bool {
 
 /// Completes on Ctrl-C or SIGTERM.
 pub(super) async fn interrupted() -> Result<(), Failure> {
-    let listen = |kind| signal(kind).map_err(|error| Failure::operation(format!("no signals to listen for: {error}")));
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let listen = |kind| {
+        signal(kind)
+            .map_err(|error| Failure::operation(format!("no signals to listen for: {error}")))
+    };
+    let (mut interrupt, mut terminate) = (
+        listen(SignalKind::interrupt())?,
+        listen(SignalKind::terminate())?,
+    );
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

@@ -45,11 +45,14 @@ pub struct Args {
 /// An ending as it is typed or pasted: `9f52`, `…9f52`, a whole number.
 pub(super) fn ending(text: &str) -> Result<String, String> {
     let ending = text.trim().trim_start_matches('…').to_ascii_lowercase();
-    let fits = ending.len() >= SHORTEST && ending.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    let fits =
+        ending.len() >= SHORTEST && ending.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
     if fits && ending.len() <= 36 {
         return Ok(ending);
     }
-    Err(format!("a tx_no or its ending: at least {SHORTEST} of the characters 0-9, a-f and -"))
+    Err(format!(
+        "a tx_no or its ending: at least {SHORTEST} of the characters 0-9, a-f and -"
+    ))
 }
 
 /// Joins what bank1 and the notifier know.
@@ -58,18 +61,30 @@ pub async fn run(args: Args) -> Outcome {
     let (notification, notifier_silent) = match at_notifier(&reach, &args.ending).await {
         Ok(found) => (found, None),
         Err(AskError::Refused(problem)) => return Err(crate::reach::refusal(&problem)),
-        Err(AskError::NotThere(failure) | AskError::Broken(failure)) => (None, Some(failure.message)),
+        Err(AskError::NotThere(failure) | AskError::Broken(failure)) => {
+            (None, Some(failure.message))
+        }
     };
     let tx_no = match &notification {
         Some(view) => view.notification.tx_no,
         None => at_bank1(&reach, &args.ending).await?,
     };
-    let result: ResultView = reach.get(Who::Bank1, &format!("/results/{tx_no}"), &()).await?;
+    let result: ResultView = reach
+        .get(Who::Bank1, &format!("/results/{tx_no}"), &())
+        .await?;
     let parties = parties(&reach, &tx_no).await?;
-    let joined = Joined { result, parties, notification, notifier_silent };
+    let joined = Joined {
+        result,
+        parties,
+        notification,
+        notifier_silent,
+    };
     match args.output.format() {
         Format::Text => {
-            let now = Now { ms: service::clock::now_ms(), zone: Zone::Local };
+            let now = Now {
+                ms: service::clock::now_ms(),
+                zone: Zone::Local,
+            };
             screen::line(&render::status::text(&joined, &now, Paint::for_stdout()));
         }
         Format::Json => screen::json(&joined)?,
@@ -79,16 +94,33 @@ pub async fn run(args: Args) -> Outcome {
 
 /// Good is what is delivered or may still be.
 fn exit_code(joined: &Joined) -> ExitCode {
-    let state = joined.notification.as_ref().map(|view| view.notification.state);
+    let state = joined
+        .notification
+        .as_ref()
+        .map(|view| view.notification.state);
     match (state, joined.result.state) {
-        (Some(NotificationState::Delivered | NotificationState::Waiting | NotificationState::Skipped), _) => ExitCode::SUCCESS,
+        (
+            Some(
+                NotificationState::Delivered
+                | NotificationState::Waiting
+                | NotificationState::Skipped,
+            ),
+            _,
+        ) => ExitCode::SUCCESS,
         (None, BusinessState::Committed) => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
 }
 
 async fn at_notifier(reach: &Reach, ending: &str) -> Result<Option<NotificationView>, AskError> {
-    match reach.get(Who::Notifier, &format!("/v1/notifications/{ending}"), &NotificationQuery::default()).await {
+    match reach
+        .get(
+            Who::Notifier,
+            &format!("/v1/notifications/{ending}"),
+            &NotificationQuery::default(),
+        )
+        .await
+    {
         Ok(view) => Ok(Some(view)),
         Err(AskError::Refused(problem)) if problem.status == 404 => Ok(None),
         Err(error) => Err(error),
@@ -104,7 +136,12 @@ async fn at_bank1(reach: &Reach, ending: &str) -> Result<TxNo, Failure> {
     let mut query = TransfersQuery::default();
     loop {
         let page: TransfersPage = reach.get(Who::Bank1, "/transfers", &query).await?;
-        found.extend(page.transfers.iter().map(|transfer| transfer.tx_no).filter(|tx_no| tx_no.to_string().ends_with(ending)));
+        found.extend(
+            page.transfers
+                .iter()
+                .map(|transfer| transfer.tx_no)
+                .filter(|tx_no| tx_no.to_string().ends_with(ending)),
+        );
         match page.next {
             Some(next) => query.after = Some(next),
             None => break,
@@ -112,8 +149,10 @@ async fn at_bank1(reach: &Reach, ending: &str) -> Result<TxNo, Failure> {
     }
     match found.as_slice() {
         [one] => Ok(*one),
-        [] => Err(Failure::operation(format!("no transfer ends in {ending}: neither bank1 nor the notifier has one"))
-            .help("Give the whole tx_no: what was rolled back is found by nothing less.")),
+        [] => Err(Failure::operation(format!(
+            "no transfer ends in {ending}: neither bank1 nor the notifier has one"
+        ))
+        .help("Give the whole tx_no: what was rolled back is found by nothing less.")),
         several => Err(crate::reach::refusal(&Problem {
             status: 409,
             detail: format!("{} transfers end in {ending}", several.len()),
@@ -127,12 +166,19 @@ async fn at_bank1(reach: &Reach, ending: &str) -> Result<TxNo, Failure> {
 /// has it near its start.
 async fn parties(reach: &Reach, tx_no: &TxNo) -> Result<Option<Parties>, Failure> {
     let mut query = TransfersQuery {
-        after: Some(TxNo::from_parts(tx_no.unix_ms().saturating_sub(1), [0xff; 10])),
+        after: Some(TxNo::from_parts(
+            tx_no.unix_ms().saturating_sub(1),
+            [0xff; 10],
+        )),
         limit: None,
     };
     loop {
         let page: TransfersPage = reach.get(Who::Bank1, "/transfers", &query).await?;
-        if let Some(transfer) = page.transfers.iter().find(|transfer| transfer.tx_no == *tx_no) {
+        if let Some(transfer) = page
+            .transfers
+            .iter()
+            .find(|transfer| transfer.tx_no == *tx_no)
+        {
             return Ok(Some(named(reach, transfer).await));
         }
         match page.next {
@@ -159,7 +205,13 @@ mod tests {
     fn an_ending_is_taken_as_it_stands_in_the_list() {
         assert_eq!(ending("…9f52").unwrap(), "9f52");
         assert_eq!(ending("9F52").unwrap(), "9f52");
-        for bad in ["", "f52", "xyz1", "9f52/../..", "0198f3c2-91d0-7aa3-8c02-77ab41e09f52-and-more"] {
+        for bad in [
+            "",
+            "f52",
+            "xyz1",
+            "9f52/../..",
+            "0198f3c2-91d0-7aa3-8c02-77ab41e09f52-and-more",
+        ] {
             assert!(ending(bad).is_err(), "{bad}");
         }
     }

@@ -34,7 +34,12 @@ pub struct Args {
     #[arg(long, env = "RINGBACK_AMOUNT", value_name = "YUAN", value_parser = amount)]
     pub amount: i64,
     /// bank1's account that pays
-    #[arg(long, env = "RINGBACK_FROM", value_name = "ACCOUNT", default_value = "1")]
+    #[arg(
+        long,
+        env = "RINGBACK_FROM",
+        value_name = "ACCOUNT",
+        default_value = "1"
+    )]
     pub from: String,
     /// bank2's account that receives
     #[arg(long, env = "RINGBACK_TO", value_name = "ACCOUNT", default_value = "2")]
@@ -88,7 +93,12 @@ struct Told {
 
 impl Told {
     fn new(result: &'static str, text: impl Into<String>) -> Self {
-        Self { result, text: text.into(), checked_by: None, notification: None }
+        Self {
+            result,
+            text: text.into(),
+            checked_by: None,
+            notification: None,
+        }
     }
 }
 
@@ -146,10 +156,16 @@ impl Transfer<'_> {
             to_account: self.args.to.clone(),
             amount_fen: self.args.amount,
         };
-        match self.reach.post::<TransferAnswer>(Who::Bank1, "/transfers", &request).await {
-            Ok(answer) if answer.state == BusinessState::Unknown => {
-                Ok((None, self.unknown("bank1 does not know yet whether it committed").await?))
-            }
+        match self
+            .reach
+            .post::<TransferAnswer>(Who::Bank1, "/transfers", &request)
+            .await
+        {
+            Ok(answer) if answer.state == BusinessState::Unknown => Ok((
+                None,
+                self.unknown("bank1 does not know yet whether it committed")
+                    .await?,
+            )),
             Ok(answer) => {
                 if let Some(took) = &answer.took_ms {
                     self.say(&render::transfer::steps(took));
@@ -159,7 +175,11 @@ impl Transfer<'_> {
             Err(AskError::Broken(failure)) => Ok((None, self.unknown(&failure.message).await?)),
             Err(AskError::NotThere(failure)) => Err(failure),
             Err(AskError::Refused(problem)) if problem.status == 500 && problem.state.is_some() => {
-                let text = format!("{}: {}. No money was moved, nothing is sent.", self.paint.bad("ROLLED BACK"), problem);
+                let text = format!(
+                    "{}: {}. No money was moved, nothing is sent.",
+                    self.paint.bad("ROLLED BACK"),
+                    problem
+                );
                 Ok((None, Told::new("rolled_back", text)))
             }
             Err(AskError::Refused(problem)) => Err(refused(&problem)),
@@ -170,22 +190,40 @@ impl Transfer<'_> {
     async fn unknown(&self, why: &str) -> Result<Told, Failure> {
         let end = render::ending(&self.tx_no);
         if !self.args.wait {
-            let failure = Failure::operation(format!("{why}; what became of the transfer is not known yet"));
+            let failure = Failure::operation(format!(
+                "{why}; what became of the transfer is not known yet"
+            ));
             return Err(failure.help(format!("Ask again: ringback status {end}")));
         }
-        self.say(&format!("  {}", self.paint.notice(&format!("{why}; asking what became of it"))));
+        self.say(&format!(
+            "  {}",
+            self.paint
+                .notice(&format!("{why}; asking what became of it"))
+        ));
         match self.result().await? {
             Some(result) if result.state == BusinessState::RolledBack => {
                 let text = render::transfer::rolled_back(&result, self.paint);
-                Ok(Told { checked_by: result.checked_by, ..Told::new("rolled_back", text) })
+                Ok(Told {
+                    checked_by: result.checked_by,
+                    ..Told::new("rolled_back", text)
+                })
             }
             Some(result) => {
-                let by = result.checked_by.as_ref().map(|by| format!(" (check-back answered by {by})"));
+                let by = result
+                    .checked_by
+                    .as_ref()
+                    .map(|by| format!(" (check-back answered by {by})"));
                 self.say(&format!("  committed{}", by.unwrap_or_default()));
-                Ok(Told { checked_by: result.checked_by, ..self.committed().await? })
+                Ok(Told {
+                    checked_by: result.checked_by,
+                    ..self.committed().await?
+                })
             }
             None => {
-                let text = format!("{}: bank1 has not said what became of it.\nSee: ringback status {end}", self.paint.notice("UNKNOWN"));
+                let text = format!(
+                    "{}: bank1 has not said what became of it.\nSee: ringback status {end}",
+                    self.paint.notice("UNKNOWN")
+                );
                 Ok(Told::new("unknown", text))
             }
         }
@@ -199,7 +237,9 @@ impl Transfer<'_> {
             match self.reach.get::<ResultView>(Who::Bank1, &path, &()).await {
                 Ok(result) if result.state != BusinessState::Unknown => return Ok(Some(result)),
                 Ok(_) => progress.show("waiting for the check-back …"),
-                Err(AskError::Refused(problem)) if problem.status != 503 => return Err(refused(&problem)),
+                Err(AskError::Refused(problem)) if problem.status != 503 => {
+                    return Err(refused(&problem));
+                }
                 Err(_) => progress.show("waiting for bank1 to come back …"),
             }
             tokio::time::sleep(super::watch::PAUSE).await;
@@ -210,11 +250,23 @@ impl Transfer<'_> {
     /// Committed: with `--wait` the notifier is asked until it is settled.
     async fn committed(&self) -> Result<Told, Failure> {
         if !self.args.wait {
-            let text = format!("{}. See: ringback status {}", self.paint.good("COMMITTED"), render::ending(&self.tx_no));
+            let text = format!(
+                "{}. See: ringback status {}",
+                self.paint.good("COMMITTED"),
+                render::ending(&self.tx_no)
+            );
             return Ok(Told::new("committed", text));
         }
-        let watch = Watch { reach: self.reach, tx_no: self.tx_no, generation: 0, until: self.until, format: self.format };
-        let line = |view: &NotificationView, attempt: &_| render::transfer::attempt(view, attempt, self.start_ms);
+        let watch = Watch {
+            reach: self.reach,
+            tx_no: self.tx_no,
+            generation: 0,
+            until: self.until,
+            format: self.format,
+        };
+        let line = |view: &NotificationView, attempt: &_| {
+            render::transfer::attempt(view, attempt, self.start_ms)
+        };
         Ok(match watch.settled(line).await? {
             Ended::Delivered(view) => Told {
                 text: render::transfer::delivered(&view, self.start_ms, self.paint),
@@ -229,8 +281,17 @@ impl Transfer<'_> {
             Ended::StillTrying(view) => {
                 let now = service::clock::now_ms();
                 let waited = now - self.start_ms;
-                let text = render::transfer::still_trying(&self.tx_no, view.as_ref(), waited, now, self.paint);
-                Told { notification: view, ..Told::new("still_trying", text) }
+                let text = render::transfer::still_trying(
+                    &self.tx_no,
+                    view.as_ref(),
+                    waited,
+                    now,
+                    self.paint,
+                );
+                Told {
+                    notification: view,
+                    ..Told::new("still_trying", text)
+                }
             }
         })
     }
@@ -250,7 +311,11 @@ impl Transfer<'_> {
             })?,
         }
         let good = matches!(told.result, "committed" | "delivered");
-        Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if good {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
 }
 
@@ -273,6 +338,11 @@ mod tests {
     fn an_amount_is_yuan_and_more_than_nothing() {
         assert_eq!(amount("10.00").unwrap(), 1000);
         assert_eq!(amount("ten").unwrap_err().field, "amount");
-        assert!(amount("0.00").unwrap_err().to_string().contains("at least 0.01"));
+        assert!(
+            amount("0.00")
+                .unwrap_err()
+                .to_string()
+                .contains("at least 0.01")
+        );
     }
 }

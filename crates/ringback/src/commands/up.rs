@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use demo::{
-    Addresses, BrokerChoice, ConfigFile, DataFolder, DemoAmounts, Ports, Restart, Stage, StagePlan, Timings,
-    UsualPorts, supervise,
+    Addresses, BrokerChoice, ConfigFile, DataFolder, DemoAmounts, Ports, Restart, Stage, StagePlan,
+    Timings, UsualPorts, supervise,
 };
 use notification::Ladder;
 use tokio::time::Instant;
@@ -43,8 +43,15 @@ pub async fn run(args: Args) -> Outcome {
     let folder = DataFolder::keep(&args.data.data_dir).map_err(|error| self::folder(&error))?;
     let plan = StagePlan {
         program: program()?,
-        broker: args.broker.clone().map_or(BrokerChoice::Embedded, BrokerChoice::Elsewhere),
-        amounts: if args.demo { DemoAmounts::On } else { DemoAmounts::Off },
+        broker: args
+            .broker
+            .clone()
+            .map_or(BrokerChoice::Embedded, BrokerChoice::Elsewhere),
+        amounts: if args.demo {
+            DemoAmounts::On
+        } else {
+            DemoAmounts::Off
+        },
         ladder: args.ladder.as_ref().map(Ladder::to_string),
     };
     let stage = tokio::select! {
@@ -68,7 +75,11 @@ pub async fn run(args: Args) -> Outcome {
     let (stage, asked) = tokio::join!(supervise(stage, stop, tell), asked);
     asked?;
     screen::line("Stopping: what is under way is finished first.");
-    stage.map_err(anyhow::Error::from)?.stop(GRACE).await.map_err(anyhow::Error::from)?;
+    stage
+        .map_err(anyhow::Error::from)?
+        .stop(GRACE)
+        .await
+        .map_err(anyhow::Error::from)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -78,7 +89,9 @@ async fn raise(plan: &StagePlan, folder: &DataFolder) -> Result<Stage, Failure> 
     let file = folder.path().join("ringback.toml");
     if file.exists() {
         let addresses = addresses(&file, &plan.broker)?;
-        return Ok(Stage::raise_at(plan, folder, file, addresses).await.map_err(anyhow::Error::from)?);
+        return Ok(Stage::raise_at(plan, folder, file, addresses)
+            .await
+            .map_err(anyhow::Error::from)?);
     }
     let timings = match plan.amounts {
         DemoAmounts::On => Timings::DEMO,
@@ -95,7 +108,10 @@ fn addresses(file: &Path, broker: &BrokerChoice) -> Result<Addresses, Failure> {
     let usual = Addresses::usual();
     let listen = file.broker.embedded.listen.or(usual.broker_listen);
     let (broker, broker_listen) = match broker {
-        BrokerChoice::Embedded => (listen.map_or(usual.broker, |address| address.to_string()), listen),
+        BrokerChoice::Embedded => (
+            listen.map_or(usual.broker, |address| address.to_string()),
+            listen,
+        ),
         BrokerChoice::Elsewhere(address) => (address.clone(), None),
     };
     Ok(Addresses {
@@ -108,7 +124,13 @@ fn addresses(file: &Path, broker: &BrokerChoice) -> Result<Addresses, Failure> {
 }
 
 fn greet(addresses: &Addresses, args: &Args, took: Duration) {
-    let Addresses { broker, bank1, bank2, notifier, .. } = addresses;
+    let Addresses {
+        broker,
+        bank1,
+        bank2,
+        notifier,
+        ..
+    } = addresses;
     screen::line(&format!(
         "broker {broker}  bank1 :{}  bank2 :{}  notifier :{}    ready in {:.1} s",
         bank1.port(),
@@ -132,13 +154,21 @@ fn greet(addresses: &Addresses, args: &Args, took: Duration) {
 fn tell(restart: Restart) {
     let paint = Paint::for_stdout();
     screen::line(&match restart {
-        Restart::Ended { service, status: Some(status) } => {
-            paint.notice(&format!("{service} ended ({status}); it is started again"))
-        }
-        Restart::Ended { service, status: None } => paint.notice(&format!("{service} does not run; it is started")),
+        Restart::Ended {
+            service,
+            status: Some(status),
+        } => paint.notice(&format!("{service} ended ({status}); it is started again")),
+        Restart::Ended {
+            service,
+            status: None,
+        } => paint.notice(&format!("{service} does not run; it is started")),
         Restart::Back { service, pid } => paint.good(&format!("{service} is back, pid {pid}")),
-        Restart::Failed { service, error, again_in } => {
-            paint.bad(&format!("{service} did not come back, another try in {again_in:?}: {error}"))
-        }
+        Restart::Failed {
+            service,
+            error,
+            again_in,
+        } => paint.bad(&format!(
+            "{service} did not come back, another try in {again_in:?}: {error}"
+        )),
     });
 }

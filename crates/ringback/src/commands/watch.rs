@@ -45,14 +45,25 @@ impl Watch<'_> {
     ///
     /// # Errors
     /// The notifier refuses to answer; that it is away or has not accepted it yet is waited out.
-    pub(super) async fn settled(&self, line: impl Fn(&NotificationView, &Attempt) -> String) -> Result<Ended, Failure> {
+    pub(super) async fn settled(
+        &self,
+        line: impl Fn(&NotificationView, &Attempt) -> String,
+    ) -> Result<Ended, Failure> {
         let path = format!("/v1/notifications/{}", self.tx_no);
         let progress = Progress::new(self.format);
         let (mut told, mut newest) = (0, None);
         loop {
-            match self.reach.get::<NotificationView>(Who::Notifier, &path, &NotificationQuery::default()).await {
+            match self
+                .reach
+                .get::<NotificationView>(Who::Notifier, &path, &NotificationQuery::default())
+                .await
+            {
                 Ok(view) => {
-                    let attempts = || view.attempts.iter().filter(|attempt| attempt.generation >= self.generation);
+                    let attempts = || {
+                        view.attempts
+                            .iter()
+                            .filter(|attempt| attempt.generation >= self.generation)
+                    };
                     for attempt in attempts().skip(told) {
                         progress.clear();
                         self.say(&line(&view, attempt));
@@ -67,7 +78,9 @@ impl Watch<'_> {
                 Err(AskError::Refused(problem)) if problem.status == 404 => {
                     progress.show("committed; not accepted by the notifier yet …");
                 }
-                Err(AskError::Refused(problem)) if problem.status != 503 => return Err(crate::reach::refusal(&problem)),
+                Err(AskError::Refused(problem)) if problem.status != 503 => {
+                    return Err(crate::reach::refusal(&problem));
+                }
                 Err(_) => progress.show("waiting for the notifier to come back …"),
             }
             if Instant::now() >= self.until {

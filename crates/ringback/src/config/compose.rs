@@ -28,11 +28,23 @@ pub struct Overrides {
 
 /// The embedded broker's configuration.
 pub fn broker(file: File, over: &Overrides, data: &Path) -> broker::Config {
-    let EmbeddedSection { listen, remoting_listen, check_interval, check_max, retention, topic, group } =
-        file.broker.embedded;
+    let EmbeddedSection {
+        listen,
+        remoting_listen,
+        check_interval,
+        check_max,
+        retention,
+        topic,
+        group,
+    } = file.broker.embedded;
     let usual = broker::Config::default();
     let groups = group.into_iter().map(|group| broker::GroupConfig {
-        delays: over.ladder.as_ref().unwrap_or(&group.ladder).rungs().to_vec(),
+        delays: over
+            .ladder
+            .as_ref()
+            .unwrap_or(&group.ladder)
+            .rungs()
+            .to_vec(),
         name: group.name,
         retry_max_times: group.retry_max_times,
     });
@@ -53,7 +65,12 @@ pub fn broker(file: File, over: &Overrides, data: &Path) -> broker::Config {
 ///
 /// # Errors
 /// The sections contradict themselves or each other.
-pub fn notifier(file: File, over: &Overrides, data: &Path, token: &str) -> Result<notifier::Config, Failure> {
+pub fn notifier(
+    file: File,
+    over: &Overrides,
+    data: &Path,
+    token: &str,
+) -> Result<notifier::Config, Failure> {
     let broker = client("notifier", &file, over);
     let mut settings = file.notifier;
     settings.listen = over.listen.unwrap_or(settings.listen);
@@ -74,10 +91,17 @@ pub fn notifier(file: File, over: &Overrides, data: &Path, token: &str) -> Resul
 ///
 /// # Errors
 /// `[initiator]` is missing, or contradicts itself.
-pub fn bank1(file: File, over: &Overrides, data: &Path, token: &str) -> Result<bank1::Config, Failure> {
+pub fn bank1(
+    file: File,
+    over: &Overrides,
+    data: &Path,
+    token: &str,
+) -> Result<bank1::Config, Failure> {
     let broker = client("bank1", &file, over);
     let Some(mut initiator) = file.initiator else {
-        return Err(Failure::usage("[initiator] is missing: bank1 needs it to send notifications"));
+        return Err(Failure::usage(
+            "[initiator] is missing: bank1 needs it to send notifications",
+        ));
     };
     initiator.token = producer::Token::new(token);
     initiator.check().map_err(refused)?;
@@ -96,7 +120,9 @@ pub fn bank1(file: File, over: &Overrides, data: &Path, token: &str) -> Result<b
 /// Nobody is listed who may notify it.
 pub fn bank2(file: File, over: &Overrides, data: &Path) -> Result<bank2::Config, Failure> {
     if file.bank2.source.is_empty() {
-        return Err(Failure::usage("[[bank2.source]] is missing: bank2 would refuse everybody's notifications"));
+        return Err(Failure::usage(
+            "[[bank2.source]] is missing: bank2 would refuse everybody's notifications",
+        ));
     }
     Ok(bank2::Config {
         listen: over.listen.or(file.bank2.listen).unwrap_or(usual::BANK2),
@@ -111,9 +137,19 @@ fn client(name: &str, file: &File, over: &Overrides) -> ClientConfig {
     let endpoints = match (&over.broker, &file.broker.address) {
         (given, _) if !given.is_empty() => given.clone(),
         (_, Some(listed)) => listed.clone().into(),
-        (_, None) => vec![file.broker.embedded.listen.unwrap_or(usual::BROKER).to_string()],
+        (_, None) => vec![
+            file.broker
+                .embedded
+                .listen
+                .unwrap_or(usual::BROKER)
+                .to_string(),
+        ],
     };
-    ClientConfig { endpoints, name: name.to_owned(), ..ClientConfig::default() }
+    ClientConfig {
+        endpoints,
+        name: name.to_owned(),
+        ..ClientConfig::default()
+    }
 }
 
 fn refused(invalid: Invalid) -> Failure {
@@ -198,11 +234,29 @@ secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
 
     #[test]
     fn a_ladder_from_the_command_line_is_every_groups_and_every_endpoints() {
-        let said = Overrides { ladder: Some("1s,2s,3s".parse().unwrap()), ..Overrides::default() };
-        let seconds = |seconds: &[u64]| seconds.iter().copied().map(Duration::from_secs).collect::<Vec<_>>();
-        assert_eq!(broker(file(), &said, data()).groups[0].delays, seconds(&[1, 2, 3]));
-        assert_eq!(broker(file(), &Overrides::default(), data()).groups[0].delays, seconds(&[10, 20]));
-        assert_eq!(notifier(file(), &said, data(), TOKEN).unwrap().ladder, said.ladder);
+        let said = Overrides {
+            ladder: Some("1s,2s,3s".parse().unwrap()),
+            ..Overrides::default()
+        };
+        let seconds = |seconds: &[u64]| {
+            seconds
+                .iter()
+                .copied()
+                .map(Duration::from_secs)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            broker(file(), &said, data()).groups[0].delays,
+            seconds(&[1, 2, 3])
+        );
+        assert_eq!(
+            broker(file(), &Overrides::default(), data()).groups[0].delays,
+            seconds(&[10, 20])
+        );
+        assert_eq!(
+            notifier(file(), &said, data(), TOKEN).unwrap().ladder,
+            said.ladder
+        );
     }
 
     #[test]

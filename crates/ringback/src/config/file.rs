@@ -52,7 +52,10 @@ pub struct BrokerSection {
 
 /// One address or a list of them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "an address such as \"127.0.0.1:8081\", or a list of them")]
+#[serde(
+    untagged,
+    expecting = "an address such as \"127.0.0.1:8081\", or a list of them"
+)]
 pub enum OneOrMany {
     /// One.
     One(String),
@@ -137,8 +140,11 @@ impl File {
     /// names the file, the line and the key.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            Failure::usage(format!("configuration {} can't be read: {error}", path.display()))
-                .help("Name another with --config, or let `ringback up` make one in a data folder.")
+            Failure::usage(format!(
+                "configuration {} can't be read: {error}",
+                path.display()
+            ))
+            .help("Name another with --config, or let `ringback up` make one in a data folder.")
         })?;
         Self::parse(&text, path)
     }
@@ -146,7 +152,11 @@ impl File {
     /// Parses the text of the file at `path`, which is only named in errors.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Failure> {
         toml::from_str(text).map_err(|error| {
-            Failure::usage(format!("configuration {}: {}", path.display(), error.to_string().trim_end()))
+            Failure::usage(format!(
+                "configuration {}: {}",
+                path.display(),
+                error.to_string().trim_end()
+            ))
         })
     }
 }
@@ -156,7 +166,8 @@ mod tests {
     use super::*;
 
     fn refusal(text: &str) -> String {
-        let failure = File::parse(text, Path::new("my/ringback.toml")).expect_err("this text is refused");
+        let failure =
+            File::parse(text, Path::new("my/ringback.toml")).expect_err("this text is refused");
         assert_eq!(failure.kind, crate::failure::Kind::Usage);
         failure.message
     }
@@ -164,13 +175,20 @@ mod tests {
     #[test]
     fn an_empty_file_is_a_file_of_defaults() {
         let file = File::parse("", Path::new("ringback.toml")).unwrap();
-        assert!(file.initiator.is_none() && file.endpoint.is_empty() && file.bank1.listen.is_none());
+        assert!(
+            file.initiator.is_none() && file.endpoint.is_empty() && file.bank1.listen.is_none()
+        );
     }
 
     #[test]
     fn an_unknown_key_is_named_with_its_file_and_line() {
         let message = refusal("[bank1]\nlisten = \"127.0.0.1:8181\"\nlissten = 1\n");
-        for part in ["my/ringback.toml", "line 3", "unknown field `lissten`", "expected `listen`"] {
+        for part in [
+            "my/ringback.toml",
+            "line 3",
+            "unknown field `lissten`",
+            "expected `listen`",
+        ] {
             assert!(message.contains(part), "{part} in:\n{message}");
         }
     }
@@ -178,8 +196,14 @@ mod tests {
     #[test]
     fn an_unknown_section_and_an_unknown_key_deep_down_are_refused() {
         assert!(refusal("[bank3]\n").contains("unknown field `bank3`"));
-        assert!(refusal("[broker.embedded]\ncheck_intervall = \"2s\"\n").contains("unknown field `check_intervall`"));
-        assert!(refusal("[[bank2.source]]\nname = \"bank1\"\nsecret = 1\n").contains("unknown field `secret`"));
+        assert!(
+            refusal("[broker.embedded]\ncheck_intervall = \"2s\"\n")
+                .contains("unknown field `check_intervall`")
+        );
+        assert!(
+            refusal("[[bank2.source]]\nname = \"bank1\"\nsecret = 1\n")
+                .contains("unknown field `secret`")
+        );
         assert!(refusal("[notifier]\nleese = \"30s\"\n").contains("unknown field `leese`"));
     }
 
@@ -194,7 +218,10 @@ mod tests {
     #[test]
     fn a_value_of_the_wrong_kind_names_its_line() {
         let message = refusal("[bank1]\nlisten = \"8181\"\n");
-        assert!(message.contains("line 2") && message.contains("socket address"), "{message}");
+        assert!(
+            message.contains("line 2") && message.contains("socket address"),
+            "{message}"
+        );
         let message = refusal("[broker]\naddress = 8081\n");
         assert!(message.contains("an address such as"), "{message}");
     }
@@ -206,7 +233,9 @@ mod tests {
 
         let data = tempfile::tempdir().unwrap();
         let made = demo::ConfigFile::new("1s,2s,3s", demo::Timings::DEMO);
-        let path = made.write_if_absent(data.path(), &demo::Addresses::usual()).unwrap();
+        let path = made
+            .write_if_absent(data.path(), &demo::Addresses::usual())
+            .unwrap();
         let file = || File::read(&path).unwrap();
         let (over, token) = (Overrides::default(), "0123456789abcdef");
 
@@ -223,7 +252,8 @@ mod tests {
 
     #[test]
     fn a_broker_may_have_several_addresses() {
-        let parsed = File::parse("[broker]\naddress = [\"a:1\", \"b:2\"]\n", Path::new("x")).unwrap();
+        let parsed =
+            File::parse("[broker]\naddress = [\"a:1\", \"b:2\"]\n", Path::new("x")).unwrap();
         assert_eq!(Vec::from(parsed.broker.address.unwrap()), ["a:1", "b:2"]);
     }
 }

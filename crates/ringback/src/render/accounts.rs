@@ -24,12 +24,22 @@ pub struct Books {
 impl Books {
     /// All money that was found.
     pub fn sum_fen(&self) -> i64 {
-        balances(&self.bank1) + balances(&self.bank2) + self.in_flight_fen + self.dead_fen + self.undelivered_fen
+        balances(&self.bank1)
+            + balances(&self.bank2)
+            + self.in_flight_fen
+            + self.dead_fen
+            + self.undelivered_fen
     }
 
     /// All money that there was at first.
     pub fn opening_fen(&self) -> i64 {
-        let opening = |accounts: &Accounts| accounts.accounts.iter().map(|account| account.opening_fen).sum::<i64>();
+        let opening = |accounts: &Accounts| {
+            accounts
+                .accounts
+                .iter()
+                .map(|account| account.opening_fen)
+                .sum::<i64>()
+        };
         opening(&self.bank1) + opening(&self.bank2)
     }
 
@@ -40,7 +50,11 @@ impl Books {
 }
 
 fn balances(accounts: &Accounts) -> i64 {
-    accounts.accounts.iter().map(|account| account.balance_fen).sum()
+    accounts
+        .accounts
+        .iter()
+        .map(|account| account.balance_fen)
+        .sum()
 }
 
 /// `bank1 张三 9,985.00   bank2 李四 10.00   dead 5.00   sum 10,000.00 ok`.
@@ -49,7 +63,10 @@ pub fn text(books: &Books, paint: Paint) -> String {
     for (name, fen) in [
         ("in flight", books.in_flight_fen),
         ("dead", books.dead_fen),
-        ("not delivered (the notifier does not answer)", books.undelivered_fen),
+        (
+            "not delivered (the notifier does not answer)",
+            books.undelivered_fen,
+        ),
     ] {
         if fen != 0 {
             parts.push(paint.notice(&format!("{name} {}", yuan(fen))));
@@ -59,13 +76,22 @@ pub fn text(books: &Books, paint: Paint) -> String {
     parts.push(if books.conserved() {
         format!("sum {sum} {}", paint.good("ok"))
     } else {
-        format!("sum {sum} {}", paint.bad(&format!("WRONG: it was {} at first", yuan(books.opening_fen()))))
+        format!(
+            "sum {sum} {}",
+            paint.bad(&format!(
+                "WRONG: it was {} at first",
+                yuan(books.opening_fen())
+            ))
+        )
     });
     parts.join("   ")
 }
 
 fn bank(name: &str, accounts: &Accounts) -> String {
-    let each = accounts.accounts.iter().map(|account| format!("{} {}", account.name, yuan(account.balance_fen)));
+    let each = accounts
+        .accounts
+        .iter()
+        .map(|account| format!("{} {}", account.name, yuan(account.balance_fen)));
     format!("{name} {}", each.collect::<Vec<_>>().join(" "))
 }
 
@@ -102,7 +128,10 @@ mod tests {
 
     #[test]
     fn what_is_under_way_is_named_and_coloured_only_on_request() {
-        let books = Books { in_flight_fen: 500, ..books(0) };
+        let books = Books {
+            in_flight_fen: 500,
+            ..books(0)
+        };
         assert!(text(&books, Paint::Plain).contains("   in flight 5.00   sum 10,000.00 ok"));
         assert!(text(&books, Paint::Colour).contains("\u{1b}[32mok\u{1b}[0m"));
     }

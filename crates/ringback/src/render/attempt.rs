@@ -14,7 +14,12 @@ pub fn line(view: &NotificationView, attempt: &Attempt) -> String {
         0 => String::new(),
         generation => format!(" (generation {generation})"),
     };
-    format!("attempt {}{generation} → {}{}", attempt.number, answer(attempt), consequence(view, attempt))
+    format!(
+        "attempt {}{generation} → {}{}",
+        attempt.number,
+        answer(attempt),
+        consequence(view, attempt)
+    )
 }
 
 /// `200 in 3 ms`, `500 "bank2 is broken"`, `no answer (connect)`.
@@ -29,7 +34,11 @@ pub fn answer(attempt: &Attempt) -> String {
         },
         (_, None) => {
             let error = attempt.error.map_or("unknown", |error| error.as_str());
-            format!("no answer ({}) after {}", words(error), span(ms(attempt.took_ms)))
+            format!(
+                "no answer ({}) after {}",
+                words(error),
+                span(ms(attempt.took_ms))
+            )
         }
     }
 }
@@ -42,7 +51,11 @@ fn consequence(view: &NotificationView, attempt: &Attempt) -> String {
         (Verdict::Rejected, _) => "   rejected for good".to_owned(),
         (Verdict::Refused, Some(due)) => {
             let rungs = view.ladder_ms.len();
-            format!("   retry {}/{rungs} in {}", attempt.number, span(due - finished))
+            format!(
+                "   retry {}/{rungs} in {}",
+                attempt.number,
+                span(due - finished)
+            )
         }
         (Verdict::Refused, None) => "   ladder used up".to_owned(),
     }
@@ -53,11 +66,23 @@ fn quote(excerpt: Option<&str>) -> Option<String> {
     let text = excerpt?.trim();
     let told = serde_json::from_str::<serde_json::Value>(text)
         .ok()
-        .and_then(|json| ["detail", "title"].iter().find_map(|key| json.get(key)?.as_str().map(ToOwned::to_owned)));
+        .and_then(|json| {
+            ["detail", "title"]
+                .iter()
+                .find_map(|key| json.get(key)?.as_str().map(ToOwned::to_owned))
+        });
     let whole = told.unwrap_or_else(|| text.to_owned());
     // A receiver's words go to a terminal: nothing in them may move its cursor.
-    let shown: String = whole.chars().filter(|c| !c.is_control()).take(LONGEST_QUOTE).collect();
-    let cut = if whole.chars().count() > LONGEST_QUOTE { "…" } else { "" };
+    let shown: String = whole
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(LONGEST_QUOTE)
+        .collect();
+    let cut = if whole.chars().count() > LONGEST_QUOTE {
+        "…"
+    } else {
+        ""
+    };
     (!shown.is_empty()).then(|| format!("\"{shown}{cut}\""))
 }
 
@@ -80,7 +105,11 @@ mod tests {
     #[test]
     fn each_refusal_says_which_rung_comes_next() {
         let view = dead();
-        let lines: Vec<String> = view.attempts.iter().map(|attempt| line(&view, attempt)).collect();
+        let lines: Vec<String> = view
+            .attempts
+            .iter()
+            .map(|attempt| line(&view, attempt))
+            .collect();
         assert_eq!(
             lines,
             [
@@ -95,13 +124,19 @@ mod tests {
     #[test]
     fn a_later_generation_says_so() {
         let view = resent();
-        assert_eq!(line(&view, &view.attempts[4]), "attempt 1 (generation 1) → 200 in 3 ms");
+        assert_eq!(
+            line(&view, &view.attempts[4]),
+            "attempt 1 (generation 1) → 200 in 3 ms"
+        );
     }
 
     #[test]
     fn a_rejection_is_for_good() {
         let rejected = attempt(0, 1, 422, "{\"detail\":\"no such account\"}", T0);
-        assert_eq!(line(&dead(), &rejected), "attempt 1 → 422 \"no such account\"   rejected for good");
+        assert_eq!(
+            line(&dead(), &rejected),
+            "attempt 1 → 422 \"no such account\"   rejected for good"
+        );
     }
 
     #[test]

@@ -18,7 +18,11 @@ pub fn list(page: &LettersPage, now: &Now) -> String {
     }
     let numbers: Vec<_> = page.letters.iter().map(|letter| letter.tx_no).collect();
     let head = ["ID", "WHEN", "ENDPOINT", "TRIED", "CLASS", "REASON", "KEY"].map(ToOwned::to_owned);
-    let rows = page.letters.iter().zip(endings(&numbers)).map(|(letter, end)| row(letter, &end, now));
+    let rows = page
+        .letters
+        .iter()
+        .zip(endings(&numbers))
+        .map(|(letter, end)| row(letter, &end, now));
     let table = columns(std::iter::once(head).chain(rows).collect());
     format!("{table}\n{foot}")
 }
@@ -36,21 +40,36 @@ fn row(letter: &Letter, end: &str, now: &Now) -> [String; 7] {
 }
 
 fn foot(page: &LettersPage, now: &Now) -> String {
-    let oldest = page.oldest_ms.map(|ms| format!(", oldest {}", now.ago(ms))).unwrap_or_default();
+    let oldest = page
+        .oldest_ms
+        .map(|ms| format!(", oldest {}", now.ago(ms)))
+        .unwrap_or_default();
     let open = match page.total_open {
         0 => "No open dead letters".to_owned(),
         open => count(open, "dead letter"),
     };
-    let more = if page.next.is_some() { " Older ones come first; see more with --limit." } else { "" };
+    let more = if page.next.is_some() {
+        " Older ones come first; see more with --limit."
+    } else {
+        ""
+    };
     format!("{open}{oldest}.{more}")
 }
 
 /// Pads each column to its widest cell; two blanks between, none at the end of a line.
 fn columns<const N: usize>(rows: Vec<[String; N]>) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..N).map(width).collect();
     let line = |row: &[String; N]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -76,18 +95,32 @@ pub fn show(detail: &LetterDetail, view: &NotificationView, now: &Now) -> String
             detail.state
         ),
         match detail.forwarded_ms {
-            Some(ms) => format!("  in the broker's topic %DLQ%{} since {}", record.group, now.clock(ms)),
+            Some(ms) => format!(
+                "  in the broker's topic %DLQ%{} since {}",
+                record.group,
+                now.clock(ms)
+            ),
             None => format!("  not in the broker's topic %DLQ%{} yet", record.group),
         },
         format!("  {} {}", detail.content_type, body(&detail.body_base64)),
     ];
-    for attempt in view.attempts.iter().filter(|attempt| attempt.generation.to_string() == generation) {
-        lines.push(format!("  {}  {}", now.clock(attempt.started_ms), attempt::line(view, attempt)));
+    for attempt in view
+        .attempts
+        .iter()
+        .filter(|attempt| attempt.generation.to_string() == generation)
+    {
+        lines.push(format!(
+            "  {}  {}",
+            now.clock(attempt.started_ms),
+            attempt::line(view, attempt)
+        ));
     }
     if detail.state == LetterState::Open {
         let end = ending(&letter.tx_no);
         lines.push(format!("Send it again: ringback dlq resend {end}"));
-        lines.push(format!("Give it up:    ringback dlq discard {end} --reason '…'"));
+        lines.push(format!(
+            "Give it up:    ringback dlq discard {end} --reason '…'"
+        ));
     }
     lines.join("\n")
 }
@@ -98,9 +131,17 @@ fn body(base64: &str) -> String {
         return "(a body that is no base64)".to_owned();
     };
     match std::str::from_utf8(&bytes) {
-        Ok(text) if !text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') => {
+        Ok(text)
+            if !text
+                .chars()
+                .any(|c| c.is_control() && c != '\n' && c != '\t') =>
+        {
             let shown: String = text.chars().take(LONGEST_BODY).collect();
-            if shown.len() < text.len() { format!("{shown}… ({} bytes)", bytes.len()) } else { shown }
+            if shown.len() < text.len() {
+                format!("{shown}… ({} bytes)", bytes.len())
+            } else {
+                shown
+            }
         }
         _ => format!("({} bytes that are no text)", bytes.len()),
     }
@@ -115,7 +156,11 @@ pub fn resent(resent: u64, failed: u64) -> String {
 /// What is told once the resent one was delivered: that it was applied once only if the receiver's inbox, which has
 /// one row a number, says that it was applied.
 pub fn delivered_again(generation: u32, inbox: Option<InboxState>) -> String {
-    let applied = if inbox == Some(InboxState::Applied) { ", applied once" } else { "" };
+    let applied = if inbox == Some(InboxState::Applied) {
+        ", applied once"
+    } else {
+        ""
+    };
     format!("(same id, {} ladder{applied})", ordinal(generation + 1))
 }
 
@@ -130,7 +175,10 @@ fn ordinal(number: u32) -> String {
 
 /// What is told once a letter was given up.
 pub fn discarded(end: &str, died_ms: i64, now: &Now) -> String {
-    format!("discarded …{end}, dead for {}; it stays on record", span(now.ms - died_ms))
+    format!(
+        "discarded …{end}, dead for {}; it stays on record",
+        span(now.ms - died_ms)
+    )
 }
 
 #[cfg(test)]
@@ -157,12 +205,20 @@ mod tests {
     }
 
     fn now() -> Now {
-        Now { ms: T0 + 21_000, zone: Zone::Utc }
+        Now {
+            ms: T0 + 21_000,
+            zone: Zone::Utc,
+        }
     }
 
     #[test]
     fn the_list_reads_like_the_readme() {
-        let page = LettersPage { letters: vec![letter()], next: None, total_open: 1, oldest_ms: Some(T0) };
+        let page = LettersPage {
+            letters: vec![letter()],
+            next: None,
+            total_open: 1,
+            oldest_ms: Some(T0),
+        };
         assert_eq!(
             list(&page, &now()),
             "\
@@ -174,7 +230,12 @@ ID     WHEN      ENDPOINT  TRIED  CLASS     REASON          KEY
 
     #[test]
     fn nothing_dead_is_good_news() {
-        let page = LettersPage { letters: vec![], next: None, total_open: 0, oldest_ms: None };
+        let page = LettersPage {
+            letters: vec![],
+            next: None,
+            total_open: 0,
+            oldest_ms: None,
+        };
         assert_eq!(list(&page, &now()), "No open dead letters.");
     }
 
@@ -207,7 +268,10 @@ Give it up:    ringback dlq discard 9f52 --reason '…'"
 
     #[test]
     fn applied_once_is_said_only_if_the_inbox_says_applied() {
-        assert_eq!(delivered_again(1, Some(InboxState::Applied)), "(same id, second ladder, applied once)");
+        assert_eq!(
+            delivered_again(1, Some(InboxState::Applied)),
+            "(same id, second ladder, applied once)"
+        );
         assert_eq!(delivered_again(2, None), "(same id, third ladder)");
     }
 
@@ -221,7 +285,9 @@ Give it up:    ringback dlq discard 9f52 --reason '…'"
             state: LetterState::Discarded,
         };
         let text = show(&detail, &dead(), &now());
-        assert!(text.contains("(3 bytes that are no text)") && text.contains("the letter is discarded"));
+        assert!(
+            text.contains("(3 bytes that are no text)") && text.contains("the letter is discarded")
+        );
         assert!(!text.contains("Send it again"));
     }
 }

@@ -28,15 +28,26 @@ pub fn endings(tx_nos: &[TxNo]) -> Vec<String> {
     let whole = texts.first().map_or(SHORTEST_ENDING, String::len);
     let distinct = |length: usize| {
         let mut seen = BTreeMap::new();
-        texts.iter().all(|text| *seen.entry(&text[text.len() - length..]).or_insert(text) == text)
+        texts
+            .iter()
+            .all(|text| *seen.entry(&text[text.len() - length..]).or_insert(text) == text)
     };
-    let length = (SHORTEST_ENDING..whole).find(|length| distinct(*length)).unwrap_or(whole);
-    texts.iter().map(|text| text[text.len() - length..].to_owned()).collect()
+    let length = (SHORTEST_ENDING..whole)
+        .find(|length| distinct(*length))
+        .unwrap_or(whole);
+    texts
+        .iter()
+        .map(|text| text[text.len() - length..].to_owned())
+        .collect()
 }
 
 /// `1 dead letter`, `2 dead letters`.
 pub fn count(number: u64, one: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+    if number == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{number} {one}s")
+    }
 }
 
 #[cfg(test)]
@@ -72,7 +83,13 @@ pub(crate) mod samples {
         }
     }
 
-    pub(crate) fn attempt(generation: u32, number: u32, status: u16, body: &str, started_ms: i64) -> Attempt {
+    pub(crate) fn attempt(
+        generation: u32,
+        number: u32,
+        status: u16,
+        body: &str,
+        started_ms: i64,
+    ) -> Attempt {
         let delivered = status == 200;
         Attempt {
             generation,
@@ -88,7 +105,8 @@ pub(crate) mod samples {
             status: Some(status),
             error: None,
             excerpt: Some(body.to_owned()),
-            next_due_ms: (!delivered && number < 4 && status != 422).then(|| started_ms + 3 + 1000 * i64::from(number)),
+            next_due_ms: (!delivered && number < 4 && status != 422)
+                .then(|| started_ms + 3 + 1000 * i64::from(number)),
             worker: "notifier-1".into(),
         }
     }
@@ -97,7 +115,10 @@ pub(crate) mod samples {
     pub(crate) fn dead() -> NotificationView {
         let broken = r#"{"type":"simulated","title":"bank2 is broken","status":500,"detail":"bank2 is broken"}"#;
         let starts = [13, 1_016, 3_019, 6_022];
-        let attempts = (1..).zip(starts).map(|(number, after)| attempt(0, number, 500, broken, T0 + after)).collect();
+        let attempts = (1..)
+            .zip(starts)
+            .map(|(number, after)| attempt(0, number, 500, broken, T0 + after))
+            .collect();
         NotificationView {
             notification: record(NotificationState::Dead, 0, 4),
             ladder_ms: vec![1000, 2000, 3000],
@@ -118,13 +139,26 @@ pub(crate) mod samples {
         view.notification = record(NotificationState::Delivered, 1, 1);
         view.notification.updated_ms = T0 + 65_003;
         view.letters[0].state = LetterState::Resent;
-        view.attempts.push(attempt(1, 1, 200, r#"{"result":"applied"}"#, T0 + 65_000));
+        view.attempts
+            .push(attempt(1, 1, 200, r#"{"result":"applied"}"#, T0 + 65_000));
         view
     }
 
-    pub(crate) fn account(account_no: &str, name: &str, balance_fen: i64, opening_fen: i64) -> Accounts {
+    pub(crate) fn account(
+        account_no: &str,
+        name: &str,
+        balance_fen: i64,
+        opening_fen: i64,
+    ) -> Accounts {
         let (account_no, name) = (account_no.to_owned(), name.to_owned());
-        Accounts { accounts: vec![Account { account_no, name, balance_fen, opening_fen }] }
+        Accounts {
+            accounts: vec![Account {
+                account_no,
+                name,
+                balance_fen,
+                opening_fen,
+            }],
+        }
     }
 }
 

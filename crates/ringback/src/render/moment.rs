@@ -26,7 +26,11 @@ impl Now {
         let (Some(moment), Some(now)) = (self.wall(ms), self.wall(self.ms)) else {
             return format!("{ms} ms since 1970");
         };
-        let pattern = if moment.date() == now.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
+        let pattern = if moment.date() == now.date() {
+            "%H:%M:%S"
+        } else {
+            "%Y-%m-%d %H:%M:%S"
+        };
         moment.format(pattern).to_string()
     }
 
@@ -59,7 +63,11 @@ pub fn span(ms: i64) -> String {
 }
 
 fn two(large: i64, large_unit: &str, small: i64, small_unit: &str) -> String {
-    if small == 0 { format!("{large} {large_unit}") } else { format!("{large} {large_unit} {small} {small_unit}") }
+    if small == 0 {
+        format!("{large} {large_unit}")
+    } else {
+        format!("{large} {large_unit} {small} {small_unit}")
+    }
 }
 
 /// A moment within a short story: `+0.013`.
@@ -94,7 +102,10 @@ mod tests {
 
     #[test]
     fn today_needs_no_date() {
-        let now = Now { ms: T0 + 21_000, zone: Zone::Utc };
+        let now = Now {
+            ms: T0 + 21_000,
+            zone: Zone::Utc,
+        };
         assert_eq!(now.clock(T0), "14:03:07");
         assert_eq!(now.clock(T0 - 86_400_000), "2026-03-03 14:03:07");
         assert_eq!(now.ago(T0), "21 s");

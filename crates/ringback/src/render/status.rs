@@ -35,13 +35,21 @@ pub struct Joined {
 /// `5.00 张三 → 李四    DELIVERED 14:04:12    generation 0: …`.
 pub fn text(joined: &Joined, now: &Now, paint: Paint) -> String {
     let what = match (&joined.parties, &joined.notification) {
-        (Some(parties), _) => format!("{} {} → {}", yuan(parties.amount_fen), parties.from, parties.to),
+        (Some(parties), _) => format!(
+            "{} {} → {}",
+            yuan(parties.amount_fen),
+            parties.from,
+            parties.to
+        ),
         (None, Some(view)) => view.notification.business_key.clone(),
         (None, None) => format!("tx {}", joined.result.tx_no),
     };
     let mut parts = vec![what, state(joined, now, paint)];
     if let Some(view) = &joined.notification {
-        parts.extend((0..=view.notification.generation).filter_map(|generation| history(view, generation, now)));
+        parts.extend(
+            (0..=view.notification.generation)
+                .filter_map(|generation| history(view, generation, now)),
+        );
     }
     parts.join("    ")
 }
@@ -66,30 +74,62 @@ fn state(joined: &Joined, now: &Now, paint: Paint) -> String {
         };
     }
     let checked_by = joined.result.checked_by.as_ref();
-    let checked = checked_by.map(|process| format!(" (check-back answered by {process})")).unwrap_or_default();
+    let checked = checked_by
+        .map(|process| format!(" (check-back answered by {process})"))
+        .unwrap_or_default();
     match joined.result.state {
         BusinessState::Committed => match &joined.notifier_silent {
             None => format!("{}{checked}", paint.notice("COMMITTED, not accepted yet")),
-            Some(why) => format!("{}{checked}: {why}", paint.notice("COMMITTED, the rest is not known")),
+            Some(why) => format!(
+                "{}{checked}: {why}",
+                paint.notice("COMMITTED, the rest is not known")
+            ),
         },
-        BusinessState::RolledBack => format!("{}{checked}, nothing is sent", paint.bad("ROLLED BACK")),
+        BusinessState::RolledBack => {
+            format!("{}{checked}, nothing is sent", paint.bad("ROLLED BACK"))
+        }
         BusinessState::Reversed => paint.notice("REVERSED"),
-        BusinessState::Unknown => paint.notice("UNKNOWN: bank1 has no such transfer, or it has not ended yet"),
+        BusinessState::Unknown => {
+            paint.notice("UNKNOWN: bank1 has no such transfer, or it has not ended yet")
+        }
     }
 }
 
 /// `generation 0: 4 refused, DEAD 14:03:07`; nothing for a generation without attempts or letter.
 fn history(view: &NotificationView, generation: u32, now: &Now) -> Option<String> {
-    let attempts = || view.attempts.iter().filter(|attempt| attempt.generation == generation);
-    let tally = [(Verdict::Refused, "refused"), (Verdict::Rejected, "rejected"), (Verdict::Delivered, "ok")];
+    let attempts = || {
+        view.attempts
+            .iter()
+            .filter(|attempt| attempt.generation == generation)
+    };
+    let tally = [
+        (Verdict::Refused, "refused"),
+        (Verdict::Rejected, "rejected"),
+        (Verdict::Delivered, "ok"),
+    ];
     let mut parts: Vec<String> = tally
         .into_iter()
-        .map(|(verdict, word)| (attempts().filter(|attempt| attempt.verdict == verdict).count(), word))
+        .map(|(verdict, word)| {
+            (
+                attempts()
+                    .filter(|attempt| attempt.verdict == verdict)
+                    .count(),
+                word,
+            )
+        })
         .filter(|(number, _)| *number > 0)
         .map(|(number, word)| format!("{number} {word}"))
         .collect();
-    for letter in view.letters.iter().filter(|letter| letter.generation == generation) {
-        let note = if letter.state == LetterState::Discarded { " discarded" } else { "" };
+    for letter in view
+        .letters
+        .iter()
+        .filter(|letter| letter.generation == generation)
+    {
+        let note = if letter.state == LetterState::Discarded {
+            " discarded"
+        } else {
+            ""
+        };
         parts.push(format!("DEAD {}{note}", now.clock(letter.died_ms)));
     }
     (!parts.is_empty()).then(|| format!("generation {generation}: {}", parts.join(", ")))
@@ -102,9 +142,18 @@ mod tests {
     use crate::render::samples::{T0, dead, record, resent, tx_no};
 
     fn joined(state: BusinessState, notification: Option<NotificationView>) -> Joined {
-        let parties = Parties { from: "张三".into(), to: "李四".into(), amount_fen: 500 };
+        let parties = Parties {
+            from: "张三".into(),
+            to: "李四".into(),
+            amount_fen: 500,
+        };
         Joined {
-            result: ResultView { tx_no: tx_no(), state, outcome: None, checked_by: None },
+            result: ResultView {
+                tx_no: tx_no(),
+                state,
+                outcome: None,
+                checked_by: None,
+            },
             parties: (state == BusinessState::Committed).then_some(parties),
             notification,
             notifier_silent: None,
@@ -112,13 +161,20 @@ mod tests {
     }
 
     fn now() -> Now {
-        Now { ms: T0 + 100_000, zone: Zone::Utc }
+        Now {
+            ms: T0 + 100_000,
+            zone: Zone::Utc,
+        }
     }
 
     #[test]
     fn a_resent_one_tells_both_generations() {
         assert_eq!(
-            text(&joined(BusinessState::Committed, Some(resent())), &now(), Paint::Plain),
+            text(
+                &joined(BusinessState::Committed, Some(resent())),
+                &now(),
+                Paint::Plain
+            ),
             "5.00 张三 → 李四    DELIVERED 14:04:12    generation 0: 4 refused, DEAD 14:03:13    generation 1: 1 ok"
         );
     }
@@ -126,7 +182,11 @@ mod tests {
     #[test]
     fn a_dead_one_and_a_waiting_one() {
         assert_eq!(
-            text(&joined(BusinessState::Committed, Some(dead())), &now(), Paint::Plain),
+            text(
+                &joined(BusinessState::Committed, Some(dead())),
+                &now(),
+                Paint::Plain
+            ),
             "5.00 张三 → 李四    DEAD 14:03:13    generation 0: 4 refused, DEAD 14:03:13"
         );
         let mut waiting = dead();
@@ -135,7 +195,11 @@ mod tests {
         waiting.notification = record(NotificationState::Waiting, 0, 1);
         waiting.notification.next_due_ms = Some(now().ms + 900);
         assert_eq!(
-            text(&joined(BusinessState::Committed, Some(waiting)), &now(), Paint::Plain),
+            text(
+                &joined(BusinessState::Committed, Some(waiting)),
+                &now(),
+                Paint::Plain
+            ),
             "5.00 张三 → 李四    WAITING, the next attempt in 900 ms    generation 0: 1 refused"
         );
     }
@@ -155,13 +219,23 @@ mod tests {
     #[test]
     fn without_a_record_bank1_alone_speaks() {
         assert_eq!(
-            text(&joined(BusinessState::Committed, None), &now(), Paint::Plain),
+            text(
+                &joined(BusinessState::Committed, None),
+                &now(),
+                Paint::Plain
+            ),
             "5.00 张三 → 李四    COMMITTED, not accepted yet"
         );
         assert_eq!(
-            text(&joined(BusinessState::RolledBack, None), &now(), Paint::Plain),
+            text(
+                &joined(BusinessState::RolledBack, None),
+                &now(),
+                Paint::Plain
+            ),
             "tx 0198f3c2-91d0-7aa3-8c02-77ab41e09f52    ROLLED BACK, nothing is sent"
         );
-        assert!(text(&joined(BusinessState::Unknown, None), &now(), Paint::Plain).contains("UNKNOWN"));
+        assert!(
+            text(&joined(BusinessState::Unknown, None), &now(), Paint::Plain).contains("UNKNOWN")
+        );
     }
 }

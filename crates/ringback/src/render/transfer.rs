@@ -40,7 +40,11 @@ pub fn attempt(view: &NotificationView, attempt: &Attempt, start_ms: i64) -> Str
 
 /// `DELIVERED in 16 ms`, counted to the end of the attempt that delivered.
 pub fn delivered(view: &NotificationView, start_ms: i64, paint: Paint) -> String {
-    format!("{} in {}", paint.good("DELIVERED"), span(last_end(view) - start_ms))
+    format!(
+        "{} in {}",
+        paint.good("DELIVERED"),
+        span(last_end(view) - start_ms)
+    )
 }
 
 /// How it died, where the money is, and what to type.
@@ -61,11 +65,20 @@ pub fn rolled_back(result: &ResultView, paint: Paint) -> String {
         Some(process) => format!(" (check-back answered by {process})"),
         None => String::new(),
     };
-    format!("{}{by}. No money was moved, nothing is sent.", paint.bad("ROLLED BACK"))
+    format!(
+        "{}{by}. No money was moved, nothing is sent.",
+        paint.bad("ROLLED BACK")
+    )
 }
 
 /// The waiting is over and nothing is decided.
-pub fn still_trying(tx_no: &TxNo, view: Option<&NotificationView>, waited_ms: i64, now_ms: i64, paint: Paint) -> String {
+pub fn still_trying(
+    tx_no: &TxNo,
+    view: Option<&NotificationView>,
+    waited_ms: i64,
+    now_ms: i64,
+    paint: Paint,
+) -> String {
     let so_far = match view {
         None => "nothing accepted yet".to_owned(),
         Some(view) => {
@@ -86,8 +99,16 @@ pub fn still_trying(tx_no: &TxNo, view: Option<&NotificationView>, waited_ms: i6
 
 /// When the newest attempt was over.
 fn last_end(view: &NotificationView) -> i64 {
-    let end = |attempt: &Attempt| attempt.started_ms.saturating_add(i64::try_from(attempt.took_ms).unwrap_or(i64::MAX));
-    view.attempts.iter().map(end).max().unwrap_or(view.notification.updated_ms)
+    let end = |attempt: &Attempt| {
+        attempt
+            .started_ms
+            .saturating_add(i64::try_from(attempt.took_ms).unwrap_or(i64::MAX))
+    };
+    view.attempts
+        .iter()
+        .map(end)
+        .max()
+        .unwrap_or(view.notification.updated_ms)
 }
 
 #[cfg(test)]
@@ -101,8 +122,19 @@ mod tests {
     fn an_ordinary_transfer_reads_like_the_readme() {
         let mut view = samples::dead();
         view.notification = samples::record(NotificationState::Delivered, 0, 1);
-        view.attempts = vec![samples::attempt(0, 1, 200, r#"{"result":"applied"}"#, T0 + 13)];
-        let took = TookMs { half: 0, debited: 6, committed: 8, ended: Some(10) };
+        view.attempts = vec![samples::attempt(
+            0,
+            1,
+            200,
+            r#"{"result":"applied"}"#,
+            T0 + 13,
+        )];
+        let took = TookMs {
+            half: 0,
+            debited: 6,
+            committed: 8,
+            ended: Some(10),
+        };
         let text = [
             heading(&tx_no(), "张三", "李四", 1000),
             steps(&took),
@@ -166,7 +198,16 @@ mod tests {
 
     #[test]
     fn an_unconfirmed_end_is_no_failure_and_is_told() {
-        let took = TookMs { half: 4, debited: 6, committed: 8, ended: None };
-        assert!(steps(&took).ends_with("committed     (end not confirmed: the check-back will tell the broker)"));
+        let took = TookMs {
+            half: 4,
+            debited: 6,
+            committed: 8,
+            ended: None,
+        };
+        assert!(
+            steps(&took).ends_with(
+                "committed     (end not confirmed: the check-back will tell the broker)"
+            )
+        );
     }
 }

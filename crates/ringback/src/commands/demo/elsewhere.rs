@@ -19,8 +19,15 @@ pub(super) struct Names {
 pub(super) async fn make(broker: &str, admin: Option<&str>) -> Result<Names, Failure> {
     let admin = admin.map_or_else(|| beside(broker), |address| Ok(address.to_owned()))?;
     let run = fastrand::u32(..);
-    let names = Names { topic: format!("ringback_demo_{run:08x}"), group: format!("ringback_demo_{run:08x}_bank2") };
-    let topic = TopicSpec { name: names.topic.clone(), kind: TopicKind::Transaction, queues: 4 };
+    let names = Names {
+        topic: format!("ringback_demo_{run:08x}"),
+        group: format!("ringback_demo_{run:08x}_bank2"),
+    };
+    let topic = TopicSpec {
+        name: names.topic.clone(),
+        kind: TopicKind::Transaction,
+        queues: 4,
+    };
     let group = GroupSpec {
         name: names.group.clone(),
         retry_max_times: 1000,
@@ -40,9 +47,13 @@ pub(super) async fn make(broker: &str, admin: Option<&str>) -> Result<Names, Fai
 
 fn beside(broker: &str) -> Result<String, Failure> {
     match broker.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(format!("{host}:{ADMIN_PORT}")),
-        _ => Err(Failure::usage(format!("--broker {broker}: not an address, expected host:port"))
-            .help("For example: ringback demo --broker 127.0.0.1:8081")),
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+            Ok(format!("{host}:{ADMIN_PORT}"))
+        }
+        _ => Err(Failure::usage(format!(
+            "--broker {broker}: not an address, expected host:port"
+        ))
+        .help("For example: ringback demo --broker 127.0.0.1:8081")),
     }
 }
 
@@ -54,6 +65,10 @@ mod tests {
     fn administration_is_looked_for_on_the_brokers_host() {
         assert_eq!(beside("rocketmq:8081").unwrap(), "rocketmq:10911");
         assert_eq!(beside("[::1]:8081").unwrap(), "[::1]:10911");
-        assert!(beside("rocketmq").is_err() && beside(":8081").is_err() && beside("rocketmq:grpc").is_err());
+        assert!(
+            beside("rocketmq").is_err()
+                && beside(":8081").is_err()
+                && beside("rocketmq:grpc").is_err()
+        );
     }
 }

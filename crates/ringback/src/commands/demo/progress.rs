@@ -21,7 +21,11 @@ pub(super) enum Progress {
 impl Progress {
     /// Shown if standard error is a terminal.
     pub(super) fn on_terminal() -> Progress {
-        if std::io::stderr().is_terminal() { Progress::Shown } else { Progress::Absent }
+        if std::io::stderr().is_terminal() {
+            Progress::Shown
+        } else {
+            Progress::Absent
+        }
     }
 
     /// A board that prints its lines to standard output.
@@ -52,5 +56,9 @@ impl Progress {
 }
 
 fn paint(row: &Row, text: &str) -> String {
-    if row.is_broken() { Paint::for_stdout().bad(text) } else { text.to_owned() }
+    if row.is_broken() {
+        Paint::for_stdout().bad(text)
+    } else {
+        text.to_owned()
+    }
 }

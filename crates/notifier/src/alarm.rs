@@ -4,6 +4,7 @@
 //! them. No line holds a secret or a body.
 
 use std::fmt::Display;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use notification::{DeadReason, EndpointId, LetterClass};
 
@@ -42,6 +43,25 @@ pub(crate) fn unknown_format(key: &Key) {
     tracing::warn!(event = "unknown_format", %key);
 }
 
+/// At most one alarm of a kind a minute, for what every attempt would repeat.
+#[derive(Debug, Default)]
+pub(crate) struct Seldom {
+    last_ms: AtomicI64,
+}
+
+impl Seldom {
+    const GAP_MS: i64 = 60_000;
+
+    /// Whether it is time for another.
+    pub(crate) fn is_due(&self, now_ms: i64) -> bool {
+        let due = |last_ms| (now_ms - last_ms >= Self::GAP_MS).then_some(now_ms);
+        let moved = self
+            .last_ms
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, due);
+        moved.is_ok()
+    }
+}
+
 /// The endpoint's clock and ours are far apart: receivers refuse old signatures.
 pub(crate) fn clock_skew(endpoint: &EndpointId, skew_s: i64) {
     tracing::warn!(event = "clock_skew", %endpoint, skew_s);
@@ -65,4 +85,18 @@ pub(crate) fn resend_without_letter(key: &Key, generation: u32) {
 /// Send requests could not be read or claimed; they are looked at again in a second.
 pub(crate) fn resend_pass_failed(error: &dyn Display) {
     tracing::warn!(event = "resend_pass_failed", %error);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_repeats_is_told_once_a_minute() {
+        let seldom = Seldom::default();
+        let told: Vec<bool> = [100_000, 100_001, 159_999, 160_000, 160_001]
+            .map(|now_ms| seldom.is_due(now_ms))
+            .into();
+        assert_eq!(told, [true, false, false, true, false]);
+    }
 }

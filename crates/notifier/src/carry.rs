@@ -141,9 +141,7 @@ impl Carrier {
         // Boxed, so that a task that waits, for its turn or for the record, is small.
         let rung = Box::pin(self.ringer.ring(&self.endpoint, &parcel.copy)).await;
         drop(turn);
-        if let Some(skew_s) = rung.skew.filter(|skew| skew.unsigned_abs() > MOST_SKEW_S) {
-            alarm::clock_skew(&self.endpoint.id, skew_s);
-        }
+        self.mind_the_clock(&rung);
         let age = self.age(&parcel, rung.finished_ms);
         let ladder = self.ladders.current();
         let acceptance = &self.endpoint.acceptance;
@@ -200,6 +198,16 @@ impl Carrier {
             error: judgement.error,
             detail: judgement.detail,
             excerpt: rung.excerpt(),
+        }
+    }
+
+    /// Receivers refuse what was signed long ago, by their clock.
+    fn mind_the_clock(&self, rung: &Rung) {
+        let far = |skew_s: &i64| skew_s.unsigned_abs() > MOST_SKEW_S;
+        if let Some(skew_s) = rung.skew.filter(far)
+            && self.endpoint.skew_alarm.is_due(rung.finished_ms)
+        {
+            alarm::clock_skew(&self.endpoint.id, skew_s);
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use notification::{Acceptance, EndpointId, Invalid, Ladder, Secret};
 use reqwest::Url;
 
+use crate::alarm::Seldom;
 use crate::config::EndpointConfig;
 
 /// One receiver.
@@ -20,6 +21,8 @@ pub(crate) struct Endpoint {
     pub ladder: Option<Ladder>,
     pub timeout: Duration,
     pub acceptance: Acceptance,
+    /// Keeps the alarm about its clock rare.
+    pub skew_alarm: Seldom,
 }
 
 impl Endpoint {
@@ -36,6 +39,7 @@ impl Endpoint {
             ladder: ladder.or(config.ladder.as_ref()).cloned(),
             timeout: config.timeout,
             acceptance: config.acceptance(),
+            skew_alarm: Seldom::default(),
         })
     }
 }

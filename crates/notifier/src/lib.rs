@@ -1,14 +1,14 @@
 //! The notifier: from the broker to the receiver's HTTP API, and back to the broker.
 //!
-//! Read the modules in this order, it is the way a message goes. [`receive`] takes batches from a
+//! Read the modules in this order, it is the way a message goes. `receive` takes batches from a
 //! consumer group, each message under a permit and a lease, and decodes them into copies.
-//! [`record`] is read once for a batch, and [`decide`] says what each copy calls for. [`lane`]
-//! bounds what waits for one endpoint, [`ring`] sends the signed POST, [`verdict`] says what the
-//! attempt means, [`record`] again makes it durable (one transaction for up to 256 results), and
-//! only then [`settle`] tells the broker. [`carry`] is that way as one function, for one copy.
+//! `record` is read once for a batch, and `decide` says what each copy calls for. `lane`
+//! bounds what waits for one endpoint, `ring` sends the signed POST, `verdict` says what the
+//! attempt means, `record` again makes it durable (one transaction for up to 256 results), and
+//! only then `settle` tells the broker. `carry` is that way as one function, for one copy.
 //!
-//! Beside it: [`resend`] carries out what operators asked for, [`api`] is what they ask through,
-//! and [`alarm`] lists every event that should wake somebody.
+//! Beside it: `resend` carries out what operators asked for, `api` is what they ask through,
+//! and `alarm` lists every event that should wake somebody.
 //!
 //! The invariant: nothing is settled before its attempt is on record, and what is on record as
 //! delivered is not rung again. If the record store is down, results wait under the permits that

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures::FutureExt;
 use notification::Group;
 use rocketmq::{Consumer, Delivery};
 use tokio_util::task::TaskTracker;
@@ -18,6 +19,9 @@ use crate::carry::{Carrier, Parcel};
 use crate::copy::{Copy, Key};
 use crate::decide::{self, Presence, Standing};
 use crate::in_hand::{Hold, InHand};
+
+/// More than this is not decided about at once.
+const AT_ONCE: usize = 128;
 
 /// One subscription's loop.
 pub(crate) struct Receiver {
@@ -54,12 +58,22 @@ impl Receiver {
                 batch = self.consumer.next() => batch,
             };
             match batch {
-                Some(deliveries) => self.take(deliveries).await,
+                Some(deliveries) => self.take(self.with_what_waits(deliveries)).await,
                 None => break,
             }
         }
         self.consumer.drained().await;
         self.consumer.close().await;
+    }
+
+    /// Adds what has come in meanwhile: under load, one read then serves several polls.
+    fn with_what_waits(&self, mut deliveries: Vec<Delivery>) -> Vec<Delivery> {
+        while deliveries.len() < AT_ONCE
+            && let Some(Some(more)) = self.consumer.next().now_or_never()
+        {
+            deliveries.extend(more);
+        }
+        deliveries
     }
 
     /// Reads a batch's records and sends each copy on its way.

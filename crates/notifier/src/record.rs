@@ -15,6 +15,7 @@ pub(crate) mod entry;
 mod epoch;
 mod flush;
 pub(crate) mod ids;
+mod in_list;
 mod insert;
 mod letters;
 mod moves;
@@ -133,6 +134,12 @@ impl Record {
             letters::awaits_forwarding(&mut db, key, generation).await
         };
         self.health.note(Access::Read, read.await)
+    }
+
+    /// Whether the database answers at all.
+    pub(crate) async fn probe(&self) -> Result<(), DatabaseError> {
+        let read = epoch::read(&self.database).await;
+        self.health.note(Access::Read, read).map(drop)
     }
 
     /// For the API's own statements.

@@ -24,7 +24,7 @@ pub(super) async fn ready(State(state): State<ApiState>) -> Response {
     // A read that fails is noted there, one that succeeds ends an earlier failure's note.
     let probe = state
         .record
-        .read(&[])
+        .probe()
         .await
         .err()
         .map(|error| error.to_string());

@@ -31,7 +31,8 @@ pub(super) async fn read_or_create(
     epoch.ok_or_else(|| DatabaseError::from(sqlx::Error::RowNotFound))
 }
 
-async fn read(database: &Database) -> Result<Option<String>, DatabaseError> {
+/// The epoch, if there is one.
+pub(super) async fn read(database: &Database) -> Result<Option<String>, DatabaseError> {
     let mut db = database.read().await?;
     let epoch = sqlx::query_scalar("SELECT epoch FROM record_epoch WHERE singleton = 1")
         .fetch_optional(&mut *db)

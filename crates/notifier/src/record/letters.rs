@@ -1,10 +1,14 @@
 //! Dead letters inside a flush: written by N4, closed by a late delivery, marked as forwarded.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use database::DatabaseError;
-use notification::DeadReason;
+use notification::{DeadReason, Group, Source, TxNo};
 use sqlx::AnyConnection;
 
 use super::entry::Entry;
+use super::in_list::InList;
 use crate::copy::Key;
 
 const INSERT: &str = "INSERT INTO dead_letter (group_name, tx_no, source, generation, tail, \
@@ -14,9 +18,13 @@ const INSERT: &str = "INSERT INTO dead_letter (group_name, tx_no, source, genera
      VALUES (?, ?, ?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, \
      NULL, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)";
 
-const CLOSE: &str = "UPDATE dead_letter SET state = 'closed', closed_ms = ?, \
-     closed_by = 'notifier', closed_reason = 'delivered after all' \
-     WHERE group_name = ? AND tx_no = ? AND source = ? AND state IN ('open', 'resent')";
+static CLOSE: LazyLock<InList> = LazyLock::new(|| {
+    InList::new(
+        "UPDATE dead_letter SET state = 'closed', closed_ms = ?, \
+         closed_by = 'notifier', closed_reason = 'delivered after all' \
+         WHERE group_name = ? AND source = ? AND state IN ('open', 'resent') AND tx_no IN {}",
+    )
+});
 
 const FORGET_SEND_REQUEST: &str = "DELETE FROM send_request \
      WHERE group_name = ? AND tx_no = ? AND source = ? AND generation = ?";
@@ -63,25 +71,29 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// N3: what is delivered after all needs nobody's attention any more.
+/// N3: what is delivered after all needs nobody's attention any more. Few of these have a letter,
+/// so they are asked about in lists.
 pub(super) async fn close(
     db: &mut AnyConnection,
     delivered: &[&Entry],
     now_ms: i64,
 ) -> Result<(), DatabaseError> {
-    for Key {
-        group,
-        tx_no,
-        source,
-    } in delivered.iter().map(|entry| &entry.copy.key)
-    {
-        sqlx::query(CLOSE)
-            .bind(now_ms)
-            .bind(group.as_str())
-            .bind(tx_no.to_string())
-            .bind(source.as_str())
-            .execute(&mut *db)
-            .await?;
+    let mut by_owner: HashMap<(&Group, &Source), Vec<TxNo>> = HashMap::new();
+    for key in delivered.iter().map(|entry| &entry.copy.key) {
+        let numbers = by_owner.entry((&key.group, &key.source)).or_default();
+        numbers.push(key.tx_no);
+    }
+    for ((group, source), numbers) in by_owner {
+        for (text, list) in CLOSE.lists(&numbers) {
+            let mut query = sqlx::query(text)
+                .bind(now_ms)
+                .bind(group.as_str())
+                .bind(source.as_str());
+            for number in list {
+                query = query.bind(number);
+            }
+            query.execute(&mut *db).await?;
+        }
     }
     Ok(())
 }

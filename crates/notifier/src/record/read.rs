@@ -4,25 +4,20 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use database::DatabaseError;
-use notification::{Group, Source, TxNo};
+use notification::{Group, TxNo};
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use super::columns;
+use super::in_list::InList;
 use crate::copy::Key;
 use crate::decide::Standing;
 
-/// Sizes of the IN list, smallest first: few texts, so that they stay prepared. A shorter list is
-/// filled up with its last number.
-const SIZES: [usize; 3] = [1, 8, 32];
-
-static TEXTS: LazyLock<[String; SIZES.len()]> = LazyLock::new(|| {
-    SIZES.map(|size| {
-        let numbers = vec!["?"; size].join(", ");
-        format!(
-            "SELECT tx_no, source, state, generation, attempts, parks, next_due_ms, first_seen_ms \
-             FROM notification WHERE group_name = ? AND tx_no IN ({numbers})"
-        )
-    })
+static STANDINGS: LazyLock<InList> = LazyLock::new(|| {
+    InList::new(
+        "SELECT tx_no, source, state, generation, attempts, parks, next_due_ms, first_seen_ms \
+         FROM notification WHERE group_name = ? AND tx_no IN {}",
+    )
 });
 
 /// The rows of these keys; a key without a row is absent.
@@ -36,43 +31,33 @@ pub(super) async fn standings(
     }
     let mut found = HashMap::with_capacity(keys.len());
     for (group, numbers) in by_group {
-        for chunk in numbers.chunks(SIZES[SIZES.len() - 1]) {
-            chunk_of(db, group, chunk, &mut found).await?;
+        for (text, list) in STANDINGS.lists(&numbers) {
+            let mut query = sqlx::query(text).bind(group.as_str());
+            for number in list {
+                query = query.bind(number);
+            }
+            for row in query.fetch_all(&mut *db).await? {
+                let (key, standing) = standing(group, &row)?;
+                found.insert(key, standing);
+            }
         }
     }
     Ok(found)
 }
 
-async fn chunk_of(
-    db: &mut AnyConnection,
-    group: &Group,
-    numbers: &[TxNo],
-    found: &mut HashMap<Key, Standing>,
-) -> Result<(), DatabaseError> {
-    let fits = SIZES.iter().position(|size| *size >= numbers.len());
-    let index = fits.expect("a chunk is no longer than the longest list");
-    let Some(last) = numbers.last() else {
-        return Ok(());
+fn standing(group: &Group, row: &AnyRow) -> Result<(Key, Standing), sqlx::Error> {
+    let key = Key {
+        group: group.clone(),
+        tx_no: columns::parsed(row, "tx_no")?,
+        source: columns::parsed(row, "source")?,
     };
-    let mut query = sqlx::query(TEXTS[index].as_str()).bind(group.as_str());
-    for place in 0..SIZES[index] {
-        query = query.bind(numbers.get(place).unwrap_or(last).to_string());
-    }
-    for row in query.fetch_all(&mut *db).await? {
-        let key = Key {
-            group: group.clone(),
-            tx_no: columns::parsed(&row, "tx_no")?,
-            source: columns::parsed::<Source>(&row, "source")?,
-        };
-        let standing = Standing {
-            state: columns::parsed(&row, "state")?,
-            generation: columns::number(&row, "generation")?,
-            attempts: columns::number(&row, "attempts")?,
-            parks: columns::number(&row, "parks")?,
-            next_due_ms: row.try_get("next_due_ms")?,
-            first_seen_ms: row.try_get("first_seen_ms")?,
-        };
-        found.insert(key, standing);
-    }
-    Ok(())
+    let standing = Standing {
+        state: columns::parsed(row, "state")?,
+        generation: columns::number(row, "generation")?,
+        attempts: columns::number(row, "attempts")?,
+        parks: columns::number(row, "parks")?,
+        next_due_ms: row.try_get("next_due_ms")?,
+        first_seen_ms: row.try_get("first_seen_ms")?,
+    };
+    Ok((key, standing))
 }

@@ -26,6 +26,7 @@ fn endpoint(url: &str) -> Endpoint {
         ladder: None,
         timeout: Duration::from_secs(5),
         acceptance: Acceptance::default(),
+        skew_alarm: crate::alarm::Seldom::default(),
     }
 }
 

@@ -3,6 +3,8 @@
 //! An address comes from its flag or variable, else from `run.json` (written by `up` and `demo`), else from
 //! `ringback.toml`, else it is the usual one. The operator's token is read from the data folder.
 
+mod known;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,8 +16,9 @@ use serde::de::DeserializeOwned;
 use service::http_client::HttpOptions;
 
 use crate::cli::Services;
-use crate::config::{self, file::File};
+use crate::config;
 use crate::failure::Failure;
+use known::Known;
 
 /// Longer than bank1's longest transaction: whoever gives up earlier would not hear how it ended.
 const ANSWER_WITHIN: Duration = Duration::from_secs(40);
@@ -248,41 +251,6 @@ fn innermost(error: &reqwest::Error) -> String {
         format!("no answer within {} s", ANSWER_WITHIN.as_secs())
     } else {
         cause.to_string()
-    }
-}
-
-/// Where the services are, flags aside.
-struct Known {
-    bank1: SocketAddr,
-    bank2: SocketAddr,
-    notifier: SocketAddr,
-}
-
-impl Known {
-    fn read(data: &Path) -> Result<Self, Failure> {
-        let run = ::demo::RunFile::read(data)?;
-        let path = config::paths::config(data);
-        // The file is looked into only if it can matter.
-        let complete = run.as_ref().is_some_and(|run| {
-            [Who::Bank1, Who::Bank2, Who::Notifier]
-                .iter()
-                .all(|who| run.address(who.name()).is_some())
-        });
-        let file = if complete || !path.exists() {
-            File::default()
-        } else {
-            File::read(&path)?
-        };
-        let running = |who: Who| run.as_ref().and_then(|run| run.address(who.name()));
-        Ok(Self {
-            bank1: running(Who::Bank1)
-                .or(file.bank1.listen)
-                .unwrap_or(config::usual::BANK1),
-            bank2: running(Who::Bank2)
-                .or(file.bank2.listen)
-                .unwrap_or(config::usual::BANK2),
-            notifier: running(Who::Notifier).unwrap_or(file.notifier.listen),
-        })
     }
 }
 

@@ -1,25 +1,21 @@
 //! `ringback dlq`: what could not be delivered, and what an operator does about it.
 
-use std::process::ExitCode;
-use std::time::Duration;
+mod flags;
+mod resend;
 
-use notification::api::bank2::{InboxStates, InboxStatesRequest};
+use std::process::ExitCode;
+
 use notification::api::notifier::{
     DiscardRequest, LetterDetail, LettersPage, LettersQuery, NotificationQuery, NotificationView,
-    ResendRequest, Resent,
 };
-use notification::{EndpointId, InboxState, LetterState, TxNo};
 use serde::Serialize;
-use tokio::time::Instant;
 
-use super::status::ending;
-use super::watch::{Ended, Watch};
-use crate::cli::{Output, Services};
+pub use self::flags::{Action, DiscardArgs, ListArgs, ResendArgs, ShowArgs};
 use crate::failure::{Failure, Outcome};
 use crate::reach::{AskError, Reach, Who};
 use crate::render;
 use crate::render::moment::{Now, Zone};
-use crate::screen::{self, Format, Paint};
+use crate::screen::{self, Format};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,116 +33,11 @@ pub struct Args {
     pub action: Action,
 }
 
-/// What can be done with dead letters.
-#[derive(Debug, clap::Subcommand)]
-pub enum Action {
-    /// List dead letters, oldest first
-    List(ListArgs),
-    /// Show one dead letter: why it died, each attempt, its body
-    Show(ShowArgs),
-    /// Send one again, as a new generation with a ladder of its own
-    Resend(ResendArgs),
-    /// Close one for good, with a reason that stays on record
-    Discard(DiscardArgs),
-}
-
-/// Flags of `dlq list`.
-#[derive(Debug, clap::Args)]
-pub struct ListArgs {
-    /// Which letters: open, resent, discarded or closed
-    #[arg(
-        long,
-        env = "RINGBACK_STATE",
-        value_name = "STATE",
-        default_value = "open"
-    )]
-    pub state: LetterState,
-    /// Only this endpoint's
-    #[arg(long, env = "RINGBACK_ENDPOINT", value_name = "ID")]
-    pub endpoint: Option<EndpointId>,
-    /// How many at most
-    #[arg(long, env = "RINGBACK_LIMIT", value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub limit: u32,
-    /// Where the services are.
-    #[command(flatten)]
-    pub services: Services,
-    /// How the result is written.
-    #[command(flatten)]
-    pub output: Output,
-}
-
-/// Flags of `dlq show`.
-#[derive(Debug, clap::Args)]
-pub struct ShowArgs {
-    /// The tx_no, or its unique ending of 4 characters or more
-    #[arg(value_name = "ENDING", value_parser = ending)]
-    pub ending: String,
-    /// Where the services are.
-    #[command(flatten)]
-    pub services: Services,
-    /// How the result is written.
-    #[command(flatten)]
-    pub output: Output,
-}
-
-/// Flags of `dlq resend`.
-#[derive(Debug, clap::Args)]
-pub struct ResendArgs {
-    /// The tx_no, or its unique ending of 4 characters or more
-    #[arg(value_name = "ENDING", value_parser = ending)]
-    pub ending: String,
-    /// Resend although the endpoint's last answers all failed
-    #[arg(long, env = "RINGBACK_ANYWAY", value_parser = clap::builder::FalseyValueParser::new())]
-    pub anyway: bool,
-    /// Why, for the record
-    #[arg(long, env = "RINGBACK_REASON", value_name = "TEXT")]
-    pub reason: Option<String>,
-    /// Wait until it is delivered (exit code 0) or dead again (1)
-    #[arg(long, env = "RINGBACK_WAIT", value_parser = clap::builder::FalseyValueParser::new())]
-    pub wait: bool,
-    /// How long to wait with --wait
-    #[arg(long, env = "RINGBACK_TIMEOUT", value_name = "SPAN", default_value = "120s", value_parser = humantime::parse_duration)]
-    pub timeout: Duration,
-    /// Where the services are.
-    #[command(flatten)]
-    pub services: Services,
-    /// How the result is written.
-    #[command(flatten)]
-    pub output: Output,
-}
-
-/// Flags of `dlq discard`.
-#[derive(Debug, clap::Args)]
-pub struct DiscardArgs {
-    /// The tx_no, or its unique ending of 4 characters or more
-    #[arg(value_name = "ENDING", value_parser = ending)]
-    pub ending: String,
-    /// Why, for the record
-    #[arg(long, env = "RINGBACK_REASON", value_name = "TEXT")]
-    pub reason: String,
-    /// Where the services are.
-    #[command(flatten)]
-    pub services: Services,
-    /// How the result is written.
-    #[command(flatten)]
-    pub output: Output,
-}
-
 /// What `show --json` writes.
 #[derive(Debug, Serialize)]
 struct Shown {
     letter: LetterDetail,
     notification: NotificationView,
-}
-
-/// What `resend --json` writes.
-#[derive(Debug, Serialize)]
-struct ResendReport {
-    tx_no: TxNo,
-    generation: u32,
-    /// `resent`, `delivered`, `dead` or `still_trying`.
-    result: &'static str,
-    notification: Option<NotificationView>,
 }
 
 impl Args {
@@ -166,7 +57,7 @@ pub async fn run(args: Args) -> Outcome {
     match args.action {
         Action::List(args) => list(&args).await,
         Action::Show(args) => show(&args).await,
-        Action::Resend(args) => Box::pin(resend(&args)).await,
+        Action::Resend(args) => Box::pin(resend::run(&args)).await,
         Action::Discard(args) => discard(&args).await,
     }
 }
@@ -216,99 +107,6 @@ async fn show(args: &ShowArgs) -> Outcome {
         })?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn resend(args: &ResendArgs) -> Outcome {
-    let reach = Reach::find(&args.services)?;
-    let (format, paint) = (args.output.format(), Paint::for_stdout());
-    let detail = letter(&reach, &args.ending).await?;
-    let tx_no = detail.letter.tx_no;
-    let path = format!("/v1/dead-letters/{tx_no}/resend");
-    let request = ResendRequest {
-        anyway: args.anyway,
-        reason: args.reason.clone(),
-    };
-    let resent: Resent = reach
-        .post(Who::Notifier, &path, &request)
-        .await
-        .map_err(|error| refused(error, &detail))?;
-    if format == Format::Text {
-        screen::line(&render::dlq::resent(1, 0));
-    }
-    let mut report = ResendReport {
-        tx_no,
-        generation: resent.generation,
-        result: "resent",
-        notification: None,
-    };
-    if args.wait {
-        let until = Instant::now() + args.timeout;
-        let watch = Watch {
-            reach: &reach,
-            tx_no,
-            generation: resent.generation,
-            until,
-            format,
-        };
-        let line = |view: &NotificationView, attempt: &_| {
-            format!("  {}", render::attempt::line(view, attempt))
-        };
-        let (result, text, view) = match watch.settled(line).await? {
-            Ended::Delivered(view) => {
-                let inbox = inbox(&reach, &view).await;
-                let note = render::dlq::delivered_again(resent.generation, inbox);
-                (
-                    "delivered",
-                    format!("{} {note}", paint.good("DELIVERED")),
-                    Some(view),
-                )
-            }
-            Ended::Dead(view) => {
-                let end = render::ending(&tx_no);
-                (
-                    "dead",
-                    format!("{} again.\nSee: ringback dlq show {end}", paint.bad("DEAD")),
-                    Some(view),
-                )
-            }
-            Ended::StillTrying(view) => {
-                let (now, waited) = (
-                    service::clock::now_ms(),
-                    i64::try_from(args.timeout.as_millis()).unwrap_or(i64::MAX),
-                );
-                let text =
-                    render::transfer::still_trying(&tx_no, view.as_ref(), waited, now, paint);
-                ("still_trying", text, view)
-            }
-        };
-        (report.result, report.notification) = (result, view);
-        if format == Format::Text {
-            screen::line(&text);
-        }
-    }
-    if format == Format::Json {
-        screen::json(&report)?;
-    }
-    let good = matches!(report.result, "resent" | "delivered");
-    Ok(if good {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
-}
-
-/// What bank2 itself says of the number; absent if it does not answer.
-async fn inbox(reach: &Reach, view: &NotificationView) -> Option<InboxState> {
-    let (source, tx_no) = (view.notification.source.clone(), view.notification.tx_no);
-    let request = InboxStatesRequest {
-        source,
-        tx_nos: vec![tx_no],
-    };
-    let states: InboxStates = reach
-        .post(Who::Bank2, "/inbox/states", &request)
-        .await
-        .ok()?;
-    states.states.get(&tx_no).copied()
 }
 
 async fn discard(args: &DiscardArgs) -> Outcome {

@@ -43,7 +43,7 @@ pub struct Args {
 }
 
 /// An ending as it is typed or pasted: `9f52`, `…9f52`, a whole number.
-pub(super) fn ending(text: &str) -> Result<String, String> {
+pub(in crate::commands) fn ending(text: &str) -> Result<String, String> {
     let ending = text.trim().trim_start_matches('…').to_ascii_lowercase();
     let fits =
         ending.len() >= SHORTEST && ending.chars().all(|c| c.is_ascii_hexdigit() || c == '-');

@@ -3,104 +3,24 @@
 //! The number is made here, so that bank1 can be asked about it however the request ended: a bank1 that dies in the
 //! middle breaks the connection, and the check-back decides what became of the money.
 
+mod flags;
+mod told;
+
 use std::process::ExitCode;
-use std::time::Duration;
 
 use notification::api::ResultView;
 use notification::api::bank1::{TookMs, TransferAnswer, TransferRequest};
 use notification::api::notifier::NotificationView;
-use notification::{BusinessState, Invalid, TxNo, fen_from_yuan};
-use serde::Serialize;
+use notification::{BusinessState, TxNo};
 use tokio::time::Instant;
 
+pub use self::flags::Args;
+use self::told::{Report, Told};
 use super::watch::{Ended, Watch};
-use crate::cli::{DEMO_AMOUNTS, Output, Services};
 use crate::failure::{Failure, Outcome};
 use crate::reach::{AskError, Reach, Who};
 use crate::screen::{self, Format, Paint};
 use crate::{names, render};
-
-const EXAMPLES: &str = "\
-Examples:
-  ringback transfer --amount 10.00 --wait     10 yuan from account 1 to account 2; exit code 0 once delivered
-  ringback transfer --amount 10.00            ends as soon as bank1 has committed
-  ringback transfer --amount 5.00 --json      the result as JSON";
-
-/// Flags of `transfer`.
-#[derive(Debug, clap::Args)]
-#[command(after_help = format!("{EXAMPLES}\n\n{DEMO_AMOUNTS}"))]
-pub struct Args {
-    /// How much, in yuan with two decimals, such as 10.00
-    #[arg(long, env = "RINGBACK_AMOUNT", value_name = "YUAN", value_parser = amount)]
-    pub amount: i64,
-    /// bank1's account that pays
-    #[arg(
-        long,
-        env = "RINGBACK_FROM",
-        value_name = "ACCOUNT",
-        default_value = "1"
-    )]
-    pub from: String,
-    /// bank2's account that receives
-    #[arg(long, env = "RINGBACK_TO", value_name = "ACCOUNT", default_value = "2")]
-    pub to: String,
-    /// The transaction's number, a UUIDv7 [default: a fresh one]; the same one again moves nothing twice
-    #[arg(long, env = "RINGBACK_TX_NO", value_name = "UUID")]
-    pub tx_no: Option<TxNo>,
-    /// Wait until the transfer is delivered (exit code 0), rolled back or dead (1)
-    #[arg(long, env = "RINGBACK_WAIT", value_parser = clap::builder::FalseyValueParser::new())]
-    pub wait: bool,
-    /// How long to wait with --wait, such as 30s or 5m
-    #[arg(long, env = "RINGBACK_TIMEOUT", value_name = "SPAN", default_value = "120s", value_parser = humantime::parse_duration)]
-    pub timeout: Duration,
-    /// Where the services are.
-    #[command(flatten)]
-    pub services: Services,
-    /// How the result is written.
-    #[command(flatten)]
-    pub output: Output,
-}
-
-/// An amount in yuan as fen: at least 0.01.
-fn amount(text: &str) -> Result<i64, Invalid> {
-    match fen_from_yuan(text)? {
-        0 => Err(Invalid::new("amount", text, "at least 0.01")),
-        fen => Ok(fen),
-    }
-}
-
-/// What `--json` writes.
-#[derive(Debug, Serialize)]
-struct Report {
-    tx_no: TxNo,
-    from_account: String,
-    to_account: String,
-    amount_fen: i64,
-    /// `committed`, `delivered`, `dead`, `rolled_back`, `unknown` or `still_trying`.
-    result: &'static str,
-    took_ms: Option<TookMs>,
-    checked_by: Option<String>,
-    notification: Option<NotificationView>,
-}
-
-/// How it ended, with what is known by then.
-struct Told {
-    result: &'static str,
-    text: String,
-    checked_by: Option<String>,
-    notification: Option<NotificationView>,
-}
-
-impl Told {
-    fn new(result: &'static str, text: impl Into<String>) -> Self {
-        Self {
-            result,
-            text: text.into(),
-            checked_by: None,
-            notification: None,
-        }
-    }
-}
 
 /// Makes the transfer.
 pub async fn run(args: Args) -> Outcome {
@@ -327,22 +247,5 @@ fn refused(problem: &notification::api::Problem) -> Failure {
         422 => failure.help("See the accounts: ringback accounts"),
         503 => failure.help("Nothing was moved. Is the broker up? Start the system: ringback up"),
         _ => failure,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_amount_is_yuan_and_more_than_nothing() {
-        assert_eq!(amount("10.00").unwrap(), 1000);
-        assert_eq!(amount("ten").unwrap_err().field, "amount");
-        assert!(
-            amount("0.00")
-                .unwrap_err()
-                .to_string()
-                .contains("at least 0.01")
-        );
     }
 }

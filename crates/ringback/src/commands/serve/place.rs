@@ -1,0 +1,85 @@
+//! What a service stands on before it starts: data folder, log, configuration, token, signals.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use demo::{Addresses, ConfigFile, Timings};
+use service::shutdown::{Shutdown, Stdin};
+use service::telemetry::{self, LogOutput};
+
+use super::flags::Common;
+use crate::cli::Log;
+use crate::config::{File, paths};
+use crate::failure::Failure;
+
+/// From the soft phase of a shutdown to the hard one.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// What a service stands on before it starts.
+pub(super) struct Place {
+    pub(super) data: PathBuf,
+    pub(super) config: PathBuf,
+    pub(super) file: File,
+    pub(super) token: String,
+    pub(super) shutdown: Shutdown,
+}
+
+/// The same failure with the file that it is about.
+pub(super) fn named(config: &Path) -> impl FnOnce(Failure) -> Failure {
+    let start = format!("configuration {}: ", config.display());
+    move |failure| Failure {
+        message: start + &failure.message,
+        ..failure
+    }
+}
+
+/// Makes the folder, starts the log, reads (or makes) configuration and token, and listens for signals.
+pub(super) fn prepare(common: &Common, service: &str) -> Result<Place, Failure> {
+    let folder = |error: std::io::Error| {
+        let folder = common.data.data_dir.display();
+        Failure::operation(format!("the data folder {folder} can't be used: {error}"))
+            .help("Choose another with --data-dir.")
+    };
+    let data = std::path::absolute(&common.data.data_dir).map_err(folder)?;
+    std::fs::create_dir_all(&data).map_err(folder)?;
+    let output = match common.log {
+        Log::File => LogOutput::File(paths::log(&data, service)),
+        Log::Stderr => LogOutput::Stderr,
+    };
+    telemetry::init(&output, &common.log_filter)
+        .map_err(|error| Failure::usage(format!("{error:#}")))?;
+    let config = match &common.config {
+        Some(path) => path.clone(),
+        None => made(&data)?,
+    };
+    let file = File::read(&config)?;
+    let token = service::token::create_or_read(&paths::token(&data))?;
+    let shutdown = Shutdown::new();
+    let stdin = if common.with_parent {
+        Stdin::EndsIt
+    } else {
+        Stdin::Ignored
+    };
+    shutdown
+        .watch(stdin, GRACE)
+        .map_err(|error| Failure::operation(format!("signals can't be watched: {error}")))?;
+    Ok(Place {
+        data,
+        config,
+        file,
+        token,
+        shutdown,
+    })
+}
+
+/// The data folder's own configuration, made with fresh secrets if there is none.
+fn made(data: &Path) -> Result<PathBuf, Failure> {
+    let path = paths::config(data);
+    if path.exists() {
+        return Ok(path);
+    }
+    let path =
+        ConfigFile::new("rocketmq", Timings::USUAL).write_if_absent(data, &Addresses::usual())?;
+    tracing::info!(path = %path.display(), "configuration_made");
+    Ok(path)
+}

@@ -56,7 +56,7 @@ impl Broker {
     /// # Errors
     /// [`StartError`] names the configuration's field that is at fault, or the folder.
     pub async fn start(config: Config) -> Result<Broker, StartError> {
-        check(&config)?;
+        config.check()?;
         let listener = listen("listen", config.listen).await?;
         let remoting_listener = match config.remoting_listen {
             Some(address) => Some(listen("remoting_listen", address).await?),
@@ -296,46 +296,6 @@ fn rules(config: &Config) -> Rules {
         },
         retention_ms: millis(config.retention),
     }
-}
-
-fn check(config: &Config) -> Result<(), StartError> {
-    let value = |field, value: String, limit| {
-        Err(StartError::Value {
-            field,
-            value,
-            limit,
-        })
-    };
-    if config.data.as_os_str().is_empty() {
-        return value("data", "\"\"".into(), "a folder is needed");
-    }
-    if config.check_interval < Duration::from_millis(100) {
-        let shown = humantime::format_duration(config.check_interval).to_string();
-        return value("check_interval", shown, "at least 100ms");
-    }
-    if config.retention < Duration::from_secs(1) {
-        let shown = humantime::format_duration(config.retention).to_string();
-        return value("retention", shown, "at least 1s");
-    }
-    if config.long_poll_min > config.long_poll_max {
-        let shown = humantime::format_duration(config.long_poll_min).to_string();
-        return value("long_poll_min", shown, "at most long_poll_max");
-    }
-    for topic in &config.topics {
-        names::check_new_topic(&topic.name).map_err(|source| StartError::Name {
-            field: "topic.name",
-            value: topic.name.clone(),
-            source,
-        })?;
-    }
-    for group in &config.groups {
-        names::check_group(&group.name).map_err(|source| StartError::Name {
-            field: "group.name",
-            value: group.name.clone(),
-            source,
-        })?;
-    }
-    Ok(())
 }
 
 async fn listen(field: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

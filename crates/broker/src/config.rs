@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{StartError, names};
+
 /// The broker's configuration. `Config { data, ..Config::default() }` is enough for a test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -77,6 +79,49 @@ impl Default for Config {
             topics: Vec::new(),
             groups: Vec::new(),
         }
+    }
+}
+
+impl Config {
+    /// Refuses values that nothing good can come of, naming the field.
+    pub(crate) fn check(&self) -> Result<(), StartError> {
+        let value = |field, value: String, limit| {
+            Err(StartError::Value {
+                field,
+                value,
+                limit,
+            })
+        };
+        if self.data.as_os_str().is_empty() {
+            return value("data", "\"\"".into(), "a folder is needed");
+        }
+        if self.check_interval < Duration::from_millis(100) {
+            let shown = humantime::format_duration(self.check_interval).to_string();
+            return value("check_interval", shown, "at least 100ms");
+        }
+        if self.retention < Duration::from_secs(1) {
+            let shown = humantime::format_duration(self.retention).to_string();
+            return value("retention", shown, "at least 1s");
+        }
+        if self.long_poll_min > self.long_poll_max {
+            let shown = humantime::format_duration(self.long_poll_min).to_string();
+            return value("long_poll_min", shown, "at most long_poll_max");
+        }
+        for topic in &self.topics {
+            names::check_new_topic(&topic.name).map_err(|source| StartError::Name {
+                field: "topic.name",
+                value: topic.name.clone(),
+                source,
+            })?;
+        }
+        for group in &self.groups {
+            names::check_group(&group.name).map_err(|source| StartError::Name {
+                field: "group.name",
+                value: group.name.clone(),
+                source,
+            })?;
+        }
+        Ok(())
     }
 }
 

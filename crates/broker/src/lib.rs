@@ -1,5 +1,16 @@
 //! An embedded single-node broker that speaks Apache RocketMQ 5's gRPC protocol
 //! (`apache.rocketmq.v2`), for a laptop, for tests and for small installs.
+//!
+//! It answers as Apache RocketMQ's proxy was seen to answer, codes, limits, attempt counting and
+//! check-backs alike, but is punctual: what is deferred comes back within milliseconds of its time,
+//! never before. What it acknowledged is on disk. It is not a cluster, keeps no order, and takes no
+//! delayed messages; those it refuses by name.
+//!
+//! A request goes `grpc` (judge it) -> `writer` (one thread, one commit for many requests) ->
+//! `store` (redb tables) and back. `clients` knows who is there, `checks` carries check-backs to
+//! them, `catalog` knows topics and groups, `remoting` makes them.
+//!
+//! The invariant: nothing is answered, and no message leaves, before the commit it depends on.
 
 mod broker;
 mod catalog;

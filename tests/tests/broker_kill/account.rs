@@ -3,30 +3,31 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use futures::future::join_all;
+use rocketmq::Delivery;
+
 use crate::load::{End, Notes, body, client, consumer};
 use crate::{AUDITOR, NORMAL, PATIENCE, TRANSACTIONAL};
 
 /// Nothing came for so long: there is nothing more.
-const QUIET: Duration = Duration::from_secs(6);
+const QUIET: Duration = Duration::from_secs(8);
 
 /// Reads everything that is visible, with a group that has read nothing before.
-pub(crate) async fn audit(address: &str, notes: &Notes) -> HashSet<String> {
+pub(crate) async fn audit(address: &str) -> HashSet<String> {
     let client = client(address, "auditor");
     let mut found = HashSet::new();
-    let book_size = notes.counts().sent;
     for topic in [NORMAL, TRANSACTIONAL] {
         let consumer = consumer(&client, AUDITOR, topic).await;
         let mut patience = PATIENCE;
         while let Ok(Some(batch)) = tokio::time::timeout(patience, consumer.next()).await {
-            patience = if topic == NORMAL && found.len() < book_size {
-                PATIENCE
-            } else {
-                QUIET
-            };
-            for delivery in batch {
-                found.insert(body(&delivery.message().body));
-                delivery.ack().await.unwrap();
-            }
+            patience = QUIET;
+            found.extend(batch.iter().map(|delivery| body(&delivery.message().body)));
+            let acks = batch.into_iter().map(Delivery::ack);
+            join_all(acks)
+                .await
+                .into_iter()
+                .collect::<Result<Vec<_>, _>>()
+                .unwrap();
         }
         consumer.close().await;
     }

@@ -55,7 +55,7 @@ async fn what_a_broker_acknowledged_outlives_twenty_kills() {
         broker.restart().await;
     }
     load.stop().await;
-    let found = account::audit(&broker.address(), &notes).await;
+    let found = account::audit(&broker.address()).await;
     broker.kill().await;
     let counts = notes.counts();
     println!("{counts:?}");

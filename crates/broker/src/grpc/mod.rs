@@ -21,6 +21,7 @@ use crate::names;
 use crate::writer::queue::Queue;
 
 pub(crate) mod delivery;
+mod judge;
 mod receive;
 mod refusal;
 mod route;

@@ -6,12 +6,14 @@
 //! finds nothing waits inside the writer and is served by the very batch that brings its message.
 //!
 //! - [`op`]: what may be asked; [`queue`]: the way in;
-//! - [`thread`]: the loop; [`batch`]: one transaction; [`state`]: the numbers kept in memory;
+//! - [`thread`]: the loop; [`commit`]: a batch from request to answer; [`batch`]: what a
+//!   transaction works on; [`state`]: the numbers kept in memory;
 //! - [`append`], [`take`], [`settle`], [`half`], [`create`], [`retain`]: the operations;
 //! - [`waiting`]: receives that wait.
 
 mod append;
 mod batch;
+mod commit;
 mod create;
 pub(crate) mod half;
 pub(crate) mod op;

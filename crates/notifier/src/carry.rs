@@ -74,19 +74,28 @@ enum Reached {
 impl Carrier {
     /// Carries a copy to wherever its decision leads.
     pub(crate) async fn carry(&self, mut parcel: Parcel, mut decision: Decision) {
-        while let Decision::Ring {
-            number,
-            not_before_ms,
-        } = decision
-        {
-            match self.reach_turn(&mut parcel, number, not_before_ms).await {
+        loop {
+            let (number, due_ms) = match decision {
+                Decision::Ring {
+                    number,
+                    not_before_ms,
+                } => (number, not_before_ms),
+                Decision::NotOurs | Decision::Finished => return self.acknowledge(parcel).await,
+                Decision::SeeToLetter => return self.see_to_letter(parcel).await,
+                Decision::RecordBehind => return self.wait_for_the_record(parcel).await,
+                Decision::AfterTwin => return self.rest(parcel, self.lease).await,
+                Decision::NotDue(delay) => return self.rest(parcel, delay).await,
+                Decision::Park(reason) => return self.park(parcel, reason).await,
+                Decision::Die(reason) => return self.die(parcel, reason).await,
+            };
+            match self.reach_turn(&mut parcel, number, due_ms).await {
                 Reached::Turn { turn, number } => return self.ring(parcel, number, turn).await,
                 Reached::Instead(other) => decision = other,
                 Reached::LeaseLost => return,
-                Reached::Stopping => return self.give_back(parcel).await,
+                // Back to the broker as it came, for whoever runs next.
+                Reached::Stopping => return self.rest(parcel, Duration::ZERO).await,
             }
         }
-        self.put_away(parcel, decision).await;
     }
 
     /// Waits in the lane, and on leaving it makes sure that ringing is still right.
@@ -154,23 +163,14 @@ impl Carrier {
         else {
             return;
         };
-        let Parcel {
-            copy,
-            delivery,
-            hold,
-            ..
-        } = parcel;
         match then {
-            Then::Delivered => {
-                drop(hold);
-                settle::acknowledge(delivery, &copy.key).await;
-            }
+            Then::Delivered => self.acknowledge(parcel).await,
             Then::Again { next_due_ms } => {
-                drop(hold);
                 let delay = decide::remainder(next_due_ms, self.clock.now_ms());
-                settle::next_rung(delivery, &copy.key, delay).await;
+                drop(parcel.hold);
+                settle::next_rung(parcel.delivery, &parcel.copy.key, delay).await;
             }
-            Then::Dead(reason) => self.bury(&copy, delivery, hold, moved, reason).await,
+            Then::Dead(reason) => self.bury(parcel, moved, reason).await,
         }
     }
 
@@ -192,7 +192,8 @@ impl Carrier {
             number,
             url: self.endpoint.url_text.clone(),
             started_ms: rung.started_ms,
-            took_ms: rung.finished_ms - rung.started_ms,
+            // A wall clock may be set back meanwhile.
+            took_ms: (rung.finished_ms - rung.started_ms).max(0),
             verdict: judgement.verdict,
             status: rung.status,
             error: judgement.error,

@@ -9,7 +9,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use notification::message as property;
-use notification::{Envelope, Group, Source, TxNo, Undecodable};
+use notification::{Envelope, Group, Invalid, Source, TxNo, Undecodable};
 use rocketmq::ReceivedMessage;
 
 /// The record's primary key: whose notification, for which group.
@@ -69,8 +69,15 @@ pub(crate) struct Copy {
 impl Copy {
     /// Reads a message that `group` received.
     pub(crate) fn read(group: &Group, message: &ReceivedMessage) -> Self {
-        let body = message.body.clone();
-        match Envelope::decode(&message.topic, &message.properties, body) {
+        let decoded = match &message.body_error {
+            None => Envelope::decode(&message.topic, &message.properties, message.body.clone()),
+            // Packed as it came, it is not what the initiator wrote: nobody shall be rung with it.
+            Some(reason) => {
+                let unpacked = Invalid::new("body", reason, "gzip that unpacks");
+                Err(Undecodable::Malformed(unpacked))
+            }
+        };
+        match decoded {
             Ok(envelope) => Self::known(group, message, envelope),
             Err(undecodable) => Self::unreadable(group, message, &undecodable),
         }
@@ -114,7 +121,9 @@ impl Copy {
                 tx_no: parsed(properties, property::TX_NO).unwrap_or_else(derived),
                 source: parsed(properties, property::SOURCE).unwrap_or_else(nobody),
             },
-            generation: parsed(properties, property::GENERATION).unwrap_or(0),
+            generation: parsed(properties, property::GENERATION)
+                .filter(|generation| *generation <= i32::MAX.unsigned_abs())
+                .unwrap_or(0),
             for_group: parsed(properties, property::FOR_GROUP),
             content: Content {
                 topic: cut(&message.topic, 127),
@@ -152,32 +161,4 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    /// A copy of an ordinary transfer, as bank2's group receives it.
-    pub(crate) fn copy() -> Copy {
-        Copy {
-            key: Key {
-                group: Group::new("bank2").unwrap(),
-                tx_no: "0198f3c2-7a41-7c10-9b1e-5d3f0a6c2e11".parse().unwrap(),
-                source: Source::new("bank1").unwrap(),
-            },
-            generation: 0,
-            for_group: None,
-            content: Content {
-                topic: "topic_txmsg".into(),
-                event_type: "transfer".into(),
-                business_key: "transfer 10.00".into(),
-                content_type: "application/json".into(),
-                notify_url: None,
-                traceparent: None,
-                initiator_id: "0198f3c2-0000-7c10-9b1e-5d3f0a6c2e11".into(),
-                body: Bytes::from_static(b"{}"),
-            },
-            reading: Reading::Known,
-            delivery_attempt: 1,
-            born_ms: 1_700_000_000_000,
-        }
-    }
-}
+pub(crate) mod tests;

@@ -1,15 +1,12 @@
-//! What is done with a copy without ringing: acknowledged, rested, parked, buried, given back.
+//! What is done with a copy without ringing: acknowledged, rested, parked, buried.
 
 use std::time::Duration;
 
 use notification::DeadReason;
-use rocketmq::Delivery;
 
 use super::{Carrier, Parcel, millis};
 use crate::alarm;
-use crate::copy::Copy;
-use crate::decide::{Decision, ParkReason};
-use crate::in_hand::Hold;
+use crate::decide::ParkReason;
 use crate::parking;
 use crate::record::entry::{Event, Moved};
 use crate::settle;
@@ -18,104 +15,75 @@ use crate::settle;
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Carrier {
-    /// Carries out a decision that makes no attempt.
-    pub(super) async fn put_away(&self, parcel: Parcel, decision: Decision) {
-        let step = |parks| parking::step(parks).unwrap_or(LOOK_AGAIN);
-        let parks = parcel.standing.map_or(0, |row| row.parks);
-        let event = match decision {
-            Decision::Park(reason) => {
-                if reason == ParkReason::NewerFormat {
-                    alarm::unknown_format(&parcel.copy.key);
-                }
-                let step_ms = i64::try_from(step(parks).as_millis()).unwrap_or(i64::MAX);
-                let next_due_ms = self.clock.now_ms().saturating_add(step_ms);
-                Event::Parked {
-                    reason,
-                    next_due_ms,
-                }
-            }
-            Decision::Die(reason) => Event::Died(reason),
-            other => return self.settle_unwritten(parcel, other).await,
-        };
-        let Some(moved) = self.write(&parcel, event).await else {
-            return;
-        };
-        let Parcel {
-            copy,
-            delivery,
-            hold,
-            ..
-        } = parcel;
-        if let Decision::Die(reason) = decision {
-            self.bury(&copy, delivery, hold, moved, reason).await;
-        } else {
-            drop(hold);
-            settle::rest(delivery, &copy.key, step(parks)).await;
+    /// Its notification needs nothing more.
+    pub(super) async fn acknowledge(&self, parcel: Parcel) {
+        drop(parcel.hold);
+        settle::acknowledge(parcel.delivery, &parcel.copy.key).await;
+    }
+
+    /// Back after a while; the record stays as it is.
+    pub(super) async fn rest(&self, parcel: Parcel, delay: Duration) {
+        drop(parcel.hold);
+        settle::rest(parcel.delivery, &parcel.copy.key, delay).await;
+    }
+
+    /// Its generation is dead: the dead-letter topic must hold it before it may go.
+    pub(super) async fn see_to_letter(&self, parcel: Parcel) {
+        let (key, generation) = (parcel.copy.key.clone(), parcel.copy.generation);
+        match self.record.awaits_forwarding(&key, generation).await {
+            // The hold lasts: a twin must not forward it a second time.
+            Ok(true) => settle::forward(parcel.delivery, &key, generation, &self.record).await,
+            Ok(false) => self.acknowledge(parcel).await,
+            // The store is down, which is told.
+            Err(_) => self.rest(parcel, self.lease).await,
         }
     }
 
-    /// Carries out a decision that leaves the record as it is.
-    async fn settle_unwritten(&self, parcel: Parcel, decision: Decision) {
-        let Parcel {
-            copy,
-            delivery,
-            hold,
-            standing,
-            ..
-        } = parcel;
-        let key = &copy.key;
-        let delay = match decision {
-            Decision::NotOurs | Decision::Finished => {
-                drop(hold);
-                return settle::acknowledge(delivery, key).await;
-            }
-            Decision::SeeToLetter => {
-                match self.record.awaits_forwarding(key, copy.generation).await {
-                    Ok(true) => {
-                        return settle::forward(delivery, key, copy.generation, &self.record).await;
-                    }
-                    Ok(false) => return settle::acknowledge(delivery, key).await,
-                    Err(_) => self.lease,
-                }
-            }
-            Decision::RecordBehind => {
-                let on_record = standing.map_or(0, |row| row.generation);
-                alarm::record_behind(key, copy.generation, on_record);
-                parking::step_by_age(millis(self.clock.now_ms() - copy.born_ms))
-            }
-            Decision::NotDue(delay) => delay,
-            _ => self.lease,
+    /// A generation that the record does not know: nothing can be counted, so the message's age
+    /// says how long to wait for an operator.
+    pub(super) async fn wait_for_the_record(&self, parcel: Parcel) {
+        let on_record = parcel.standing.map_or(0, |row| row.generation);
+        alarm::record_behind(&parcel.copy.key, parcel.copy.generation, on_record);
+        let age = millis(self.clock.now_ms() - parcel.copy.born_ms);
+        self.rest(parcel, parking::step_by_age(age)).await;
+    }
+
+    /// Puts it away for what an operator, or time, can mend (N5).
+    pub(super) async fn park(&self, parcel: Parcel, reason: ParkReason) {
+        if reason == ParkReason::NewerFormat {
+            alarm::unknown_format(&parcel.copy.key);
+        }
+        let parks = parcel.standing.map_or(0, |row| row.parks);
+        let step = parking::step(parks).unwrap_or(LOOK_AGAIN);
+        let step_ms = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
+        let next_due_ms = self.clock.now_ms().saturating_add(step_ms);
+        let event = Event::Parked {
+            reason,
+            next_due_ms,
         };
-        drop(hold);
-        settle::rest(delivery, key, delay).await;
+        if self.write(&parcel, event).await.is_some() {
+            self.rest(parcel, step).await;
+        }
+    }
+
+    /// Lets it die without an attempt (N4, class `pipeline`).
+    pub(super) async fn die(&self, parcel: Parcel, reason: DeadReason) {
+        if let Some(moved) = self.write(&parcel, Event::Died(reason)).await {
+            self.bury(parcel, moved, reason).await;
+        }
     }
 
     /// Forwards what has just died, if it was this entry that let it die.
-    pub(super) async fn bury(
-        &self,
-        copy: &Copy,
-        delivery: Delivery,
-        hold: Option<Hold>,
-        moved: Moved,
-        reason: DeadReason,
-    ) {
+    pub(super) async fn bury(&self, parcel: Parcel, moved: Moved, reason: DeadReason) {
         match moved {
             Moved::Yes => {
-                alarm::dead_letter(&copy.key, copy.generation, &self.endpoint.id, reason);
-                // The hold lasts: a twin must not forward it a second time.
-                settle::forward(delivery, &copy.key, copy.generation, &self.record).await;
-                drop(hold);
+                let (key, generation) = (&parcel.copy.key, parcel.copy.generation);
+                alarm::dead_letter(key, generation, &self.endpoint.id, reason);
+                settle::forward(parcel.delivery, key, generation, &self.record).await;
+                // Held until now: a twin must not forward it a second time.
+                drop(parcel.hold);
             }
-            Moved::No => {
-                drop(hold);
-                settle::rest(delivery, &copy.key, LOOK_AGAIN).await;
-            }
+            Moved::No => self.rest(parcel, LOOK_AGAIN).await,
         }
-    }
-
-    /// Back to the broker as it came, for whoever runs next.
-    pub(super) async fn give_back(&self, parcel: Parcel) {
-        drop(parcel.hold);
-        settle::rest(parcel.delivery, &parcel.copy.key, Duration::ZERO).await;
     }
 }

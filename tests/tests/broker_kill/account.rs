@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use futures::future::join_all;
-use rocketmq::Delivery;
+use tokio::task::JoinSet;
 
 use crate::load::{End, Notes, body, client, consumer};
 use crate::{AUDITOR, NORMAL, PATIENCE, TRANSACTIONAL};
@@ -18,16 +17,16 @@ pub(crate) async fn audit(address: &str) -> HashSet<String> {
     let mut found = HashSet::new();
     for topic in [NORMAL, TRANSACTIONAL] {
         let consumer = consumer(&client, AUDITOR, topic).await;
-        let mut patience = PATIENCE;
+        let (mut acks, mut patience) = (JoinSet::new(), PATIENCE);
         while let Ok(Some(batch)) = tokio::time::timeout(patience, consumer.next()).await {
             patience = QUIET;
-            found.extend(batch.iter().map(|delivery| body(&delivery.message().body)));
-            let acks = batch.into_iter().map(Delivery::ack);
-            join_all(acks)
-                .await
-                .into_iter()
-                .collect::<Result<Vec<_>, _>>()
-                .unwrap();
+            for delivery in batch {
+                found.insert(body(&delivery.message().body));
+                acks.spawn(delivery.ack());
+            }
+        }
+        while let Some(acked) = acks.join_next().await {
+            acked.unwrap().unwrap();
         }
         consumer.close().await;
     }

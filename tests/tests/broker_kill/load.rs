@@ -222,7 +222,9 @@ async fn transact(
 ) {
     for n in 0_u64.. {
         let id = format!("half-{transactor}-{n}");
-        let note = |end| drop(notes.book().held.insert(id.clone(), end));
+        let note = |end| {
+            notes.book().held.insert(id.clone(), end);
+        };
         let Ok(half) = producer
             .begin(Message::new(TRANSACTIONAL, id.clone()))
             .await

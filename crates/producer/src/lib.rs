@@ -33,4 +33,6 @@ pub use answer::{Business, BusinessError, NewNotification, SendError, SendOutcom
 pub use config::{Config, Token};
 pub use initiator::Initiator;
 pub use results::result_routes;
+/// How the broker is reached; what composes a service needs no second crate for it.
+pub use rocketmq::ClientConfig as BrokerAccess;
 pub use steps::{CommitFate, NoSteps, Step, Steps};

@@ -35,7 +35,7 @@ pub struct Config {
     /// How it sends notifications.
     pub initiator: producer::Config,
     /// Where the broker is.
-    pub broker: rocketmq::ClientConfig,
+    pub broker: producer::BrokerAccess,
     /// Its own database; the initiator's tables are in it too.
     pub database: database::Config,
 }

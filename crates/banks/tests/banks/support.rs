@@ -79,7 +79,7 @@ impl Bank {
             listen: any_port(),
             demo,
             initiator: serde_json::from_value(initiator).unwrap(),
-            broker: rocketmq::ClientConfig {
+            broker: producer::BrokerAccess {
                 endpoints: vec![broker.to_string()],
                 ..Default::default()
             },

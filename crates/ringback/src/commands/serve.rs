@@ -26,7 +26,15 @@ pub async fn broker(args: BrokerArgs) -> Outcome {
         .await
         .map_err(|error| Failure::from(anyhow::Error::from(error)))?;
     announce("broker", broker.address());
-    place.shutdown.soft().cancelled().await;
+    let soft = place.shutdown.soft();
+    tokio::select! {
+        () = soft.cancelled() => {}
+        // A store that has failed once refuses everything: better to end, so that whoever
+        // supervises this process starts it anew.
+        failure = broker.failed() => {
+            return Err(Failure::from(anyhow::Error::from(failure).context("the store failed")));
+        }
+    }
     broker
         .stop()
         .await

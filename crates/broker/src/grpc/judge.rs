@@ -1,5 +1,6 @@
 //! Which messages are refused, and with which code. Pure; the limits are Apache RocketMQ's.
 
+use prost::Message as _;
 use rocketmq_wire::limits::{MAX_BODY, MAX_USER_PROPERTIES, MAX_USER_PROPERTY_BYTES};
 use rocketmq_wire::properties::RESERVED;
 use rocketmq_wire::v2;
@@ -7,6 +8,11 @@ use rocketmq_wire::v2;
 use super::refusal::Refusal;
 use super::topic_name;
 use crate::TopicKind;
+
+/// The most that a message may weigh besides its body: what names, keys, properties, trace context
+/// and hosts come to. Apache RocketMQ stores them with a 16-bit length. Without this limit one
+/// message could grow so large that no receive could ever carry it.
+const MAX_ENVELOPE: usize = 64 * 1024;
 
 /// The topic that all messages of a request name.
 pub(super) fn one_topic(messages: &[v2::Message]) -> Result<String, Refusal> {
@@ -113,7 +119,16 @@ pub(super) fn check(message: &v2::Message) -> Result<(), Refusal> {
             return refuse(Code::IllegalMessageTag, "tag cannot contain '|'".into());
         }
     }
-    check_user_properties(message, system.tag.as_deref().unwrap_or_default())
+    check_user_properties(message, system.tag.as_deref().unwrap_or_default())?;
+    let envelope = message.encoded_len().saturating_sub(message.body.len());
+    if envelope > MAX_ENVELOPE {
+        let why = format!(
+            "the message without its body takes {envelope} bytes (keys, ids, trace context, \
+             properties), max is {MAX_ENVELOPE}"
+        );
+        return refuse(Code::MessagePropertiesTooLarge, why);
+    }
+    Ok(())
 }
 
 fn check_user_properties(message: &v2::Message, tag: &str) -> Result<(), Refusal> {
@@ -226,6 +241,32 @@ mod tests {
         );
         assert_eq!(code(&key("a\u{7}")), Some(Code::IllegalMessagePropertyKey));
         assert_eq!(code(&key("")), None);
+    }
+
+    #[test]
+    fn whatever_is_not_body_is_limited_as_a_whole() {
+        let long = || "x".repeat(MAX_ENVELOPE);
+        let too_large = Some(v2::Code::MessagePropertiesTooLarge);
+        assert_eq!(code(&with(|_, s| s.keys = vec![long()])), too_large);
+        let many = |_: &mut v2::Message, s: &mut v2::SystemProperties| {
+            s.keys = vec![String::new(); MAX_ENVELOPE];
+        };
+        assert_eq!(code(&with(many)), too_large);
+        assert_eq!(code(&with(|_, s| s.message_id = long())), too_large);
+        assert_eq!(
+            code(&with(|_, s| s.trace_context = Some(long()))),
+            too_large
+        );
+        assert_eq!(code(&with(|_, s| s.born_host = long())), too_large);
+        let just = |_: &mut v2::Message, s: &mut v2::SystemProperties| {
+            s.keys = vec!["x".repeat(MAX_ENVELOPE - 100)];
+        };
+        assert_eq!(code(&with(just)), None);
+        let body = |m: &mut v2::Message, s: &mut v2::SystemProperties| {
+            just(m, s);
+            m.body = vec![0; MAX_BODY].into();
+        };
+        assert_eq!(code(&with(body)), None, "the body does not count");
     }
 
     #[test]

@@ -35,6 +35,10 @@ async fn a_send_is_refused_as_apache_rocketmq_refuses_it() {
         body: vec![0; 1 << 20].into(),
         ..plain(NORMAL)
     };
+    let burdened = |mut message: v2::Message| {
+        message.system_properties.as_mut().unwrap().keys = vec!["k".repeat(64 * 1024)];
+        message
+    };
     for (messages, expected) in [
         (vec![], Code::MessageCorrupted),
         (vec![plain("")], Code::IllegalTopic),
@@ -55,6 +59,14 @@ async fn a_send_is_refused_as_apache_rocketmq_refuses_it() {
         (vec![plain(NORMAL), plain("other")], Code::MessageCorrupted),
         (vec![half("a", 1), half("b", 1)], Code::InternalServerError),
         (vec![half("a", 3601)], Code::BadRequest),
+        (
+            vec![burdened(plain(NORMAL))],
+            Code::MessagePropertiesTooLarge,
+        ),
+        (
+            vec![burdened(half("a", 1))],
+            Code::MessagePropertiesTooLarge,
+        ),
         (
             vec![large(), large(), large(), large(), large()],
             Code::InternalServerError,

@@ -21,6 +21,7 @@ mod consumer;
 mod endpoints;
 mod error;
 mod half;
+mod lookup;
 mod message;
 mod producer;
 mod route;

@@ -1,18 +1,17 @@
 //! Where a topic's messages are, and for how long that is believed.
 //!
-//! A route is asked of any endpoint and kept for [`FRESH`]. When nobody answers, an old one is
-//! better than none; when a call by it fails, it is forgotten and asked anew.
+//! A route is kept for [`FRESH`]; how it is asked for is the business of [`crate::lookup`]. An old one
+//! is better than none; when a call by it fails, it is doubted and asked for anew.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rocketmq_wire::{resource, v2};
+use rocketmq_wire::v2;
 use tokio::time::Instant;
 
-use crate::call::{Caller, check};
 use crate::endpoints::Address;
-use crate::error::{Error, ErrorKind};
+use crate::lookup::Asking;
 
 /// How long a route is used without asking again.
 const FRESH: Duration = Duration::from_secs(30);
@@ -47,7 +46,7 @@ impl BrokerRoute {
 }
 
 impl Route {
-    fn from_wire(topic: &str, queues: Vec<v2::MessageQueue>) -> Self {
+    pub(crate) fn from_wire(topic: &str, queues: Vec<v2::MessageQueue>) -> Self {
         let mut brokers: Vec<BrokerRoute> = Vec::new();
         for broker in queues.into_iter().filter_map(|queue| queue.broker) {
             match brokers.iter_mut().find(|known| known.name == broker.name) {
@@ -96,15 +95,32 @@ impl Route {
 #[derive(Debug, Default)]
 pub(crate) struct RouteCache {
     routes: Mutex<HashMap<String, (Arc<Route>, Instant)>>,
+    /// The questions that are under way.
+    pub(crate) asking: Asking,
+}
+
+/// What is known of a topic's route.
+#[derive(Debug)]
+pub(crate) enum Known {
+    /// Not asked yet, or the topic was missing.
+    Nothing,
+    /// Young enough to be used without asking.
+    Fresh(Arc<Route>),
+    /// To be asked for anew, and used for want of a newer one.
+    Old(Arc<Route>),
 }
 
 impl RouteCache {
-    fn get(&self, topic: &str) -> Option<(Arc<Route>, Instant)> {
+    pub(crate) fn get(&self, topic: &str) -> Known {
         let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        routes.get(topic).cloned()
+        match routes.get(topic) {
+            None => Known::Nothing,
+            Some((route, asked)) if asked.elapsed() < FRESH => Known::Fresh(Arc::clone(route)),
+            Some((route, _)) => Known::Old(Arc::clone(route)),
+        }
     }
 
-    fn put(&self, topic: &str, route: &Arc<Route>) {
+    pub(crate) fn put(&self, topic: &str, route: &Arc<Route>) {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         if routes.len() >= MOST && !routes.contains_key(topic) {
             routes.clear();
@@ -122,65 +138,11 @@ impl RouteCache {
         }
     }
 
-    fn forget(&self, topic: &str) {
+    pub(crate) fn forget(&self, topic: &str) {
         self.routes
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(topic);
-    }
-}
-
-impl Caller {
-    /// The route of `topic`: from the cache while fresh, else asked of the configured endpoints.
-    pub(crate) async fn route(&self, topic: &str) -> Result<Arc<Route>, Error> {
-        let known = self.shared.routes.get(topic);
-        if let Some((route, asked)) = &known
-            && asked.elapsed() < FRESH
-        {
-            return Ok(Arc::clone(route));
-        }
-        match self.ask_route(topic).await {
-            Ok(route) => Ok(route),
-            Err(error) => match (known, error.kind()) {
-                (_, ErrorKind::TopicNotFound { .. }) => {
-                    self.shared.routes.forget(topic);
-                    Err(error)
-                }
-                (Some((route, _)), _) => Ok(route),
-                (None, _) => Err(error),
-            },
-        }
-    }
-
-    async fn ask_route(&self, topic: &str) -> Result<Arc<Route>, Error> {
-        const OPERATION: &str = "query route";
-        let request = v2::QueryRouteRequest {
-            topic: Some(resource(topic)),
-            endpoints: Some(Address::to_wire(&self.shared.addresses)),
-        };
-        let mut failure = None;
-        for address in self.shared.endpoints.in_order(&self.shared.addresses) {
-            let reply = self
-                .call(
-                    OPERATION,
-                    &address,
-                    self.timeout(),
-                    request.clone(),
-                    |mut service, request| async move { service.query_route(request).await },
-                )
-                .await;
-            match reply {
-                Ok(reply) => {
-                    check(OPERATION, reply.status.as_ref())?;
-                    let route = Arc::new(Route::from_wire(topic, reply.message_queues));
-                    self.shared.routes.put(topic, &route);
-                    return Ok(route);
-                }
-                Err(error) if error.is_unreachable() => failure = Some(error),
-                Err(error) => return Err(error),
-            }
-        }
-        Err(failure.unwrap_or_else(|| Error::invalid(OPERATION, "endpoints", "none is configured")))
     }
 }
 

@@ -11,4 +11,5 @@ mod consuming;
 mod fake;
 mod leasing;
 mod producing;
+mod routing;
 mod sessions;

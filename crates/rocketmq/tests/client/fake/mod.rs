@@ -68,6 +68,10 @@ pub(crate) struct State {
     /// While false, changes of the invisible time wait.
     pub(crate) changes_pass: Gate,
     pub(crate) sends_pass: Gate,
+    pub(crate) routes_pass: Gate,
+    pub(crate) routes_asked: AtomicUsize,
+    /// Telemetry streams that the clients have not ended.
+    pub(crate) streams_open: AtomicUsize,
     pub(crate) polls_begun: AtomicUsize,
     pub(crate) polls_ended: AtomicUsize,
     /// Calls about a message that ran while another about the same message ran.

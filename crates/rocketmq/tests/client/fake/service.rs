@@ -67,6 +67,22 @@ impl Drop for About {
     }
 }
 
+/// Counts a telemetry stream while its client holds it.
+struct OpenStream(Arc<State>);
+
+impl OpenStream {
+    fn begin(state: &Arc<State>) -> Self {
+        state.streams_open.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(state))
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.streams_open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl FakeService {
     fn known(&self, client: &str) -> bool {
         let clients = self.state.clients.lock().unwrap();
@@ -166,6 +182,8 @@ impl MessagingService for FakeService {
         &self,
         _: Request<v2::QueryRouteRequest>,
     ) -> Reply<v2::QueryRouteResponse> {
+        self.state.routes_asked.fetch_add(1, Ordering::SeqCst);
+        self.state.routes_pass.pass().await;
         if let missing @ Some(_) = self.missing() {
             return Ok(Response::new(v2::QueryRouteResponse {
                 status: missing,
@@ -213,7 +231,9 @@ impl MessagingService for FakeService {
             stream,
         };
         state.clients.lock().unwrap().insert(client.clone(), known);
+        let open = OpenStream::begin(&state);
         tokio::spawn(async move {
+            let _open = open;
             while let Ok(Some(command)) = inbox.message().await {
                 let Some(Command::Settings(settings)) = command.command else {
                     continue;

@@ -49,6 +49,7 @@ pub struct Consumer {
     /// The renewal loop and the ack batches: they outlive the polls, until all is settled.
     keeping: TaskTracker,
     _stop: DropGuard,
+    _stop_sessions: DropGuard,
     _stop_keeping: DropGuard,
     stop_keeping: CancellationToken,
 }
@@ -113,6 +114,7 @@ impl Consumer {
         polling.close();
         Ok(Self {
             _stop: stop.drop_guard(),
+            _stop_sessions: sessions.stop_on_drop(),
             _stop_keeping: stop_keeping.clone().drop_guard(),
             core,
             received: Mutex::new(received),

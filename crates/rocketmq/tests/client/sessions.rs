@@ -1,6 +1,8 @@
 //! Telemetry: what makes a server know its clients, and what happens when it forgets them.
 
-use rocketmq::{Consumer, ConsumerConfig, TransactionConfig, TransactionProducer};
+use std::sync::atomic::Ordering;
+
+use rocketmq::{Consumer, ConsumerConfig, Producer, TransactionConfig, TransactionProducer};
 use rocketmq_wire::v2;
 
 use crate::fake::{Call, Fake, GROUP, TOPIC, eventually};
@@ -129,4 +131,24 @@ async fn closing_says_goodbye_once_and_dropping_does_not() {
     closed.close().await;
     assert_eq!(fake.count(|call| matches!(call, Call::Goodbye)), 1);
     assert_eq!(registered(), 1);
+}
+
+#[tokio::test]
+async fn whoever_is_dropped_ends_its_streams() {
+    let fake = Fake::start().await;
+    let open = || fake.state.streams_open.load(Ordering::SeqCst);
+    let client = fake.client();
+    let consumer = Consumer::start(&client, subscribing()).await.unwrap();
+    eventually("the consumer's stream", || open() == 1).await;
+    drop(consumer);
+    eventually("the consumer's stream has ended", || open() == 0).await;
+    let topics = vec![TOPIC.to_owned()];
+    let producer = Producer::start(&client, topics).await.unwrap();
+    eventually("the producer's stream", || open() == 1).await;
+    drop(producer);
+    eventually("the producer's stream has ended", || open() == 0).await;
+    let halves = publisher(&fake).await;
+    eventually("the half producer's stream", || open() == 1).await;
+    drop(halves);
+    eventually("the half producer's stream has ended", || open() == 0).await;
 }

@@ -4,7 +4,7 @@
 //! and settling can therefore never overlap. It is empty once the message is settled or the lease is
 //! lost; nothing fills it again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -36,20 +36,48 @@ impl Lease {
     }
 }
 
-/// All leases of one consumer, by when they are due for renewal. As many as there are permits.
+/// All leases of one consumer, by endpoint and by when they are due for renewal. As many as there
+/// are permits.
 #[derive(Debug)]
 pub(crate) struct Leases {
     length: Duration,
     epoch: Instant,
     queue: Mutex<Queue>,
-    /// A lease was added to an empty queue.
+    /// A lease came that is due before all others of its endpoint.
     added: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    by_due: BTreeMap<(Instant, u64), Arc<Lease>>,
+    /// No endpoint without leases is in it.
+    by_endpoint: HashMap<Address, ByDue>,
     numbers: u64,
+}
+
+type ByDue = BTreeMap<(Instant, u64), Arc<Lease>>;
+
+impl Queue {
+    /// Whether the lease is now the first of its endpoint.
+    fn insert(&mut self, due: Instant, lease: &Arc<Lease>) -> bool {
+        let by_due = self.by_endpoint.entry(lease.address.clone()).or_default();
+        let key = (due, lease.number);
+        by_due.insert(key, Arc::clone(lease));
+        by_due
+            .first_key_value()
+            .is_some_and(|(first, _)| *first == key)
+    }
+
+    /// Whether the lease was there.
+    fn remove(&mut self, due: Instant, lease: &Lease) -> bool {
+        let Some(by_due) = self.by_endpoint.get_mut(&lease.address) else {
+            return false;
+        };
+        let was_there = by_due.remove(&(due, lease.number)).is_some();
+        if by_due.is_empty() {
+            self.by_endpoint.remove(&lease.address);
+        }
+        was_there
+    }
 }
 
 impl Leases {
@@ -96,10 +124,9 @@ impl Leases {
             number: queue.numbers,
             due: Mutex::new(due),
         });
-        let was_empty = queue.by_due.is_empty();
-        queue.by_due.insert((due, lease.number), Arc::clone(&lease));
+        let is_first = queue.insert(due, &lease);
         drop(queue);
-        if was_empty {
+        if is_first {
             self.added.notify_one();
         }
         lease
@@ -123,9 +150,9 @@ impl Leases {
     fn place(&self, lease: &Arc<Lease>, at: Instant) {
         let mut queue = self.queue();
         let mut due = lease.due();
-        if queue.by_due.remove(&(*due, lease.number)).is_some() {
+        if queue.remove(*due, lease) {
             *due = at;
-            queue.by_due.insert((at, lease.number), Arc::clone(lease));
+            queue.insert(at, lease);
         }
     }
 
@@ -139,36 +166,48 @@ impl Leases {
     pub(crate) fn forget(&self, lease: &Lease) {
         let mut queue = self.queue();
         let due = *lease.due();
-        queue.by_due.remove(&(due, lease.number));
+        queue.remove(due, lease);
     }
 
-    /// Waits until at least one lease is due and gives those that are, earliest first, at most
-    /// `most`. Each is put half a lease further down, so that it is not given twice meanwhile.
-    pub(crate) async fn due(&self, most: usize) -> Vec<Arc<Lease>> {
+    /// Waits until at least one lease is due and gives those that are, earliest first, of each
+    /// endpoint at most as many as `room` says. Each is put half a lease further down, so that it is
+    /// not given twice meanwhile.
+    pub(crate) async fn due(&self, room: impl Fn(&Address) -> usize) -> Vec<Arc<Lease>> {
         loop {
-            let first = self
-                .queue()
-                .by_due
-                .first_key_value()
-                .map(|((due, _), _)| *due);
+            let first = {
+                let queue = self.queue();
+                let with_room = queue
+                    .by_endpoint
+                    .iter()
+                    .filter(|(address, _)| room(address) > 0);
+                with_room
+                    .filter_map(|(_, by_due)| Some(by_due.first_key_value()?.0.0))
+                    .min()
+            };
             match first {
                 None => self.added.notified().await,
-                Some(due) if due > Instant::now() => tokio::time::sleep_until(due).await,
-                Some(_) => return self.take_due(most),
+                Some(due) if due > Instant::now() => {
+                    tokio::select! {
+                        () = tokio::time::sleep_until(due) => {}
+                        () = self.added.notified() => {}
+                    }
+                }
+                Some(_) => return self.take_due(&room),
             }
         }
     }
 
-    fn take_due(&self, most: usize) -> Vec<Arc<Lease>> {
+    fn take_due(&self, room: &impl Fn(&Address) -> usize) -> Vec<Arc<Lease>> {
         let now = Instant::now();
-        let due: Vec<_> = {
-            let queue = self.queue();
-            let entries = queue.by_due.iter().take_while(|((due, _), _)| *due <= now);
-            entries
-                .take(most)
-                .map(|(_, lease)| Arc::clone(lease))
-                .collect()
-        };
+        let mut due = Vec::new();
+        for (address, by_due) in &self.queue().by_endpoint {
+            let entries = by_due.iter().take_while(|((due, _), _)| *due <= now);
+            due.extend(
+                entries
+                    .take(room(address))
+                    .map(|(_, lease)| Arc::clone(lease)),
+            );
+        }
         for lease in &due {
             self.place(lease, now + self.length / 2);
         }
@@ -177,7 +216,7 @@ impl Leases {
 
     #[cfg(test)]
     fn len(&self) -> usize {
-        self.queue().by_due.len()
+        self.queue().by_endpoint.values().map(BTreeMap::len).sum()
     }
 }
 
@@ -203,10 +242,10 @@ mod tests {
         let leases = Leases::new(LENGTH);
         let lease = begin(&leases, "m");
         let began = Instant::now();
-        let due = leases.due(8).await;
+        let due = leases.due(|_| 8).await;
         assert_eq!(began.elapsed(), LENGTH / 2);
         assert!(Arc::ptr_eq(&due[0], &lease));
-        let second = tokio::time::timeout(LENGTH / 4, leases.due(8)).await;
+        let second = tokio::time::timeout(LENGTH / 4, leases.due(|_| 8)).await;
         assert!(second.is_err(), "it was given twice");
     }
 
@@ -218,7 +257,7 @@ mod tests {
         leases.renewed(&lease, Instant::now());
         assert_eq!(leases.left(&lease), LENGTH);
         let renewed = Instant::now();
-        leases.due(8).await;
+        leases.due(|_| 8).await;
         assert_eq!(renewed.elapsed(), LENGTH / 2);
     }
 
@@ -230,10 +269,23 @@ mod tests {
         leases.renewed(&lease, Instant::now());
         assert_eq!(leases.len(), 0);
         assert!(
-            tokio::time::timeout(LENGTH * 2, leases.due(8))
+            tokio::time::timeout(LENGTH * 2, leases.due(|_| 8))
                 .await
                 .is_err()
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_endpoint_without_room_keeps_no_other_waiting() {
+        let leases = Leases::new(LENGTH);
+        let full = begin(&leases, "full");
+        let address = Address::parse("b:1").unwrap();
+        let (topic, now) = ("t".to_owned(), Instant::now());
+        let other = leases.begin(address, topic, "other".to_owned(), "h".to_owned(), now);
+        let room = |address: &Address| usize::from(*address != full.address);
+        let due = leases.due(room).await;
+        assert_eq!(due.len(), 1);
+        assert!(Arc::ptr_eq(&due[0], &other));
     }
 
     #[tokio::test(start_paused = true)]

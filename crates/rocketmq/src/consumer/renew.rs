@@ -2,7 +2,12 @@
 //!
 //! A renewal that is not answered, or refused, loses the lease: the old handle may be dead and a new
 //! one exist that nobody has, so nothing that is settled afterwards can be relied on.
+//!
+//! Each endpoint has slots of its own: one that hangs holds all of its own for as long as it likes,
+//! and none of another's.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
@@ -12,32 +17,45 @@ use tokio::time::Instant;
 use super::Core;
 use super::lease::Lease;
 use super::settle::{Suspend, change_invisible};
+use crate::endpoints::Address;
 use crate::error::Error;
 
-/// Renewals in flight at once.
+/// Renewals in flight at once at each endpoint.
 const IN_FLIGHT: usize = 64;
 
 /// Renews what is due, for ever.
 pub(super) async fn renew_for_ever(core: Arc<Core>) {
     let mut running = FuturesUnordered::new();
+    let mut at = HashMap::<Address, usize>::new();
     loop {
+        let room = |address: &Address| IN_FLIGHT - at.get(address).copied().unwrap_or(0);
         tokio::select! {
-            due = core.leases.due(IN_FLIGHT - running.len()), if running.len() < IN_FLIGHT => {
-                running.extend(due.into_iter().map(|lease| renew_due(&core, lease)));
+            due = core.leases.due(room) => for lease in due {
+                *at.entry(lease.address.clone()).or_default() += 1;
+                running.push(renew_due(&core, lease));
+            },
+            Some(address) = running.next() => {
+                // An endpoint without renewals is not kept.
+                if let Entry::Occupied(mut count) = at.entry(address) {
+                    *count.get_mut() -= 1;
+                    if *count.get() == 0 {
+                        count.remove();
+                    }
+                }
             }
-            Some(()) = running.next() => {}
         }
     }
 }
 
-async fn renew_due(core: &Core, lease: Arc<Lease>) {
+/// Renews a lease that is due; tells at which endpoint.
+async fn renew_due(core: &Core, lease: Arc<Lease>) -> Address {
     // Whoever holds the lock is settling it or renewing it by hand: then there is nothing to do.
-    let Ok(mut handle) = lease.handle.try_lock() else {
-        return;
-    };
-    if let Err(error) = renew(core, &lease, &mut handle).await {
+    if let Ok(mut handle) = lease.handle.try_lock()
+        && let Err(error) = renew(core, &lease, &mut handle).await
+    {
         tracing::warn!(message_id = lease.message_id, address = %lease.address, %error, "lease_lost");
     }
+    lease.address.clone()
 }
 
 /// Renews one lease, whose lock the caller holds. A lease that is settled or lost stays so.

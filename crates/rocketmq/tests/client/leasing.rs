@@ -210,3 +210,38 @@ async fn an_expired_handle_is_a_lost_lease() {
     fake.script().refused_handles = vec!["handle-one".to_owned()];
     assert_eq!(delivery.ack().await, Err(SettleError::LeaseLost));
 }
+
+#[tokio::test]
+async fn an_endpoint_that_hangs_starves_no_other_of_renewals() {
+    let (hanging, fake) = (Fake::start().await, Fake::start().await);
+    let route = vec![
+        ("broker-a".to_owned(), vec![hanging.address]),
+        ("broker-b".to_owned(), vec![fake.address]),
+    ];
+    hanging.script().route.clone_from(&route);
+    fake.script().route = route;
+    hanging.state.changes_pass.close();
+    let config = ConsumerConfig {
+        group: GROUP.to_owned(),
+        topic: TOPIC.to_owned(),
+        lease: LEASE,
+        permits: 1000,
+        polls: 1,
+        ..Default::default()
+    };
+    let client = client_of(&[hanging.address, fake.address], LEASE);
+    let consumer = Consumer::start(&client, config).await.unwrap();
+    for number in 0..96 {
+        hanging.put(&format!("hanging-{number}"), b"x");
+    }
+    let mut held = Vec::new();
+    while held.len() < 96 {
+        held.append(&mut consumer.next().await.unwrap());
+    }
+    fake.put("healthy", b"x");
+    let delivery = consumer.next().await.unwrap().remove(0);
+    let received = tokio::time::Instant::now();
+    eventually("the renewal", || !changes(&fake).is_empty()).await;
+    assert!(received.elapsed() < LEASE * 3 / 4, "it came late");
+    delivery.ack().await.unwrap();
+}

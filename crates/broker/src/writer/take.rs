@@ -17,8 +17,27 @@ use crate::store::tables::{lease_key, lease_parts, message_key, message_offset};
 
 /// Messages looked at for one receive, so that a narrow filter holds nobody else up.
 const LOOKS: usize = 1024;
-/// Bytes handed out to one receive, beyond its first message.
+/// Message bytes looked at for one receive; its first message is looked at however large it is.
 const BYTES: usize = 16 * 1024 * 1024;
+
+/// What one receive has looked at so far.
+#[derive(Default)]
+struct Looked {
+    messages: usize,
+    bytes: usize,
+}
+
+impl Looked {
+    /// Whether a message of so many bytes may be looked at too.
+    fn may(&self, bytes: usize) -> bool {
+        self.messages < LOOKS && (self.bytes == 0 || self.bytes + bytes <= BYTES)
+    }
+
+    fn at(&mut self, bytes: usize) {
+        self.messages += 1;
+        self.bytes += bytes;
+    }
+}
 
 /// What a receive asks for.
 #[derive(Clone, Copy)]
@@ -45,22 +64,19 @@ pub(super) fn due_after(now_ms: UnixMs, span_ms: u64) -> UnixMs {
 impl Batch<'_, '_> {
     /// Hands out what there is. The answer is empty if there is nothing yet.
     pub(super) fn take(&mut self, reading: u32, wish: Wish) -> Result<Taken, StoreError> {
-        let mut taken = Taken::default();
-        let mut looks = LOOKS;
-        while taken.messages.len() < wish.max && looks > 0 {
-            let due = self.next_due(reading, (wish.max - taken.messages.len()).min(looks))?;
+        let (mut taken, mut looked) = (Taken::default(), Looked::default());
+        while taken.messages.len() < wish.max {
+            let due = self.next_due(reading, wish.max - taken.messages.len(), &mut looked)?;
             if due.is_empty() {
                 break;
             }
-            looks -= due.len();
             self.hand_out(reading, wish, due, &mut taken)?;
         }
-        while taken.messages.len() < wish.max && looks > 0 {
-            let new = self.next_new(reading, (wish.max - taken.messages.len()).min(looks))?;
+        while taken.messages.len() < wish.max {
+            let new = self.next_new(reading, wish.max - taken.messages.len(), &mut looked)?;
             if new.is_empty() {
                 break;
             }
-            looks -= new.len();
             self.hand_out(reading, wish, new, &mut taken)?;
         }
         Ok(taken)
@@ -79,7 +95,12 @@ impl Batch<'_, '_> {
     }
 
     /// Takes leases that are over off their rows.
-    fn next_due(&mut self, id: u32, max: usize) -> Result<Vec<Candidate>, StoreError> {
+    fn next_due(
+        &mut self,
+        id: u32,
+        max: usize,
+        looked: &mut Looked,
+    ) -> Result<Vec<Candidate>, StoreError> {
         let Some(reading) = self.state.reading(id) else {
             return Ok(Vec::new());
         };
@@ -94,7 +115,7 @@ impl Batch<'_, '_> {
             .leases
             .range::<&[u8; 20]>(&from..=&to)
             .map_err(failed)?
-            .take(max)
+            .take(max.min(LOOKS))
         {
             let (key, attempt) = row.map_err(failed)?;
             leases.push((*key.value(), attempt.value()));
@@ -102,10 +123,16 @@ impl Batch<'_, '_> {
         let mut candidates = Vec::with_capacity(leases.len());
         let mut gone = 0_u32;
         for (key, attempt) in leases {
+            let (_, offset) = lease_parts(&key);
+            let record = self.message(topic, offset)?;
+            let bytes = record.as_ref().map_or(0, Bytes::len);
+            if !looked.may(bytes) {
+                break;
+            }
+            looked.at(bytes);
             self.tables.leases.remove(&key).map_err(failed)?;
             self.effects.dirty = true;
-            let (_, offset) = lease_parts(&key);
-            match self.message(topic, offset)? {
+            match record {
                 Some(record) => candidates.push(Candidate {
                     offset,
                     attempt: Some(attempt),
@@ -129,7 +156,12 @@ impl Batch<'_, '_> {
     }
 
     /// Moves the cursor over messages that were never received.
-    fn next_new(&mut self, id: u32, max: usize) -> Result<Vec<Candidate>, StoreError> {
+    fn next_new(
+        &mut self,
+        id: u32,
+        max: usize,
+        looked: &mut Looked,
+    ) -> Result<Vec<Candidate>, StoreError> {
         let Some(reading) = self.state.reading(id) else {
             return Ok(Vec::new());
         };
@@ -140,7 +172,6 @@ impl Batch<'_, '_> {
         }
         let (from, to) = (message_key(topic, reading.cursor), message_key(topic, end));
         let mut candidates = Vec::new();
-        let mut bytes = 0;
         let mut cursor = end;
         for row in self
             .tables
@@ -151,16 +182,19 @@ impl Batch<'_, '_> {
             let (key, value) = row.map_err(failed)?;
             let offset = message_offset(key.value());
             let value = value.value();
-            if candidates.len() == max || (bytes > 0 && bytes + value.len() > BYTES) {
+            if candidates.len() == max || !looked.may(value.len()) {
                 cursor = offset;
                 break;
             }
-            bytes += value.len();
+            looked.at(value.len());
             candidates.push(Candidate {
                 offset,
                 attempt: None,
                 record: Bytes::copy_from_slice(value),
             });
+        }
+        if cursor == reading.cursor {
+            return Ok(candidates);
         }
         if let Some(reading) = self.state.reading_mut(id) {
             reading.cursor = cursor;

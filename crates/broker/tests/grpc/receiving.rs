@@ -254,3 +254,36 @@ async fn a_batch_has_one_entry_and_its_messages_keep_their_ids() {
         ["m0", "m1", "m2"]
     );
 }
+
+#[tokio::test]
+async fn one_receive_carries_so_many_bytes_new_or_come_back() {
+    let running = start(|_| {}).await;
+    let (mut client, _telemetry) = running.consumer().await;
+    for n in 0..8 {
+        let large = v2::Message {
+            body: vec![0; 3 << 20].into(),
+            ..message(NORMAL, &format!("m{n}"), "x")
+        };
+        client.send(large).await;
+    }
+    let mut come_back = async |received: &[v2::Message]| {
+        for message in received {
+            let (code, _) = client.change(handle(message), Duration::ZERO, true).await;
+            assert_eq!(code, Code::Ok);
+        }
+        let (mut receiving, mut batches) = (client.clone(), Vec::new());
+        while batches.iter().map(Vec::len).sum::<usize>() < 8 {
+            batches.push(
+                receiving
+                    .receive(GROUP, NORMAL, Duration::from_secs(1))
+                    .await,
+            );
+        }
+        batches
+    };
+    let first = come_back(&[]).await;
+    let sizes = |batches: &[Vec<v2::Message>]| batches.iter().map(Vec::len).collect::<Vec<_>>();
+    assert_eq!(sizes(&first), [5, 3], "16 MiB of new ones");
+    let again = come_back(&first.concat()).await;
+    assert_eq!(sizes(&again), [5, 3], "16 MiB of those that came back");
+}

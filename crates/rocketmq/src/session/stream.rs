@@ -22,6 +22,9 @@ const OPERATION: &str = "telemetry";
 /// First and longest pause before connecting again.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long a stream lives after its Settings were acknowledged before its failures are forgotten: a
+/// server that acknowledges and hangs up is no better than one that hangs up at once.
+const STEADY: Duration = Duration::from_secs(10);
 /// Commands that wait to be sent; each is an answer to one of the server's.
 const OUTBOX: usize = 16;
 
@@ -49,7 +52,7 @@ fn pause(failures: u32, random: f64) -> Duration {
     doubled.min(LONGEST_PAUSE).mul_f64(0.5 + random / 2.0)
 }
 
-/// Holds one conversation until it fails. Resets `failures` when the Settings were acknowledged.
+/// Holds one conversation until it fails. Resets `failures` when it has held for [`STEADY`].
 async fn converse(
     role: &Role,
     address: &Address,
@@ -83,6 +86,7 @@ async fn converse(
     // At most one: a heartbeat ends by its deadline before the next is due.
     let mut beats = FuturesUnordered::new();
     let mut acknowledged_by = Some(Instant::now() + timeout);
+    let mut steady_at = None;
     loop {
         tokio::select! {
             command = inbox.next() => match command {
@@ -92,10 +96,9 @@ async fn converse(
                     }
                     if matches!(command.command, Some(Command::Settings(_))) {
                         acknowledged_by = None;
-                        if *failures > 0 {
-                            tracing::info!(%address, client = role.name(), "telemetry_restored");
+                        if *failures > 0 && steady_at.is_none() {
+                            steady_at = Some(Instant::now() + STEADY);
                         }
-                        *failures = 0;
                     }
                     if let Some(answer) = obey(role, address, session, command)? {
                         say(answer)?;
@@ -122,6 +125,11 @@ async fn converse(
                 say(settings_of(role))?;
                 session.standing.send_replace(Standing::Told);
                 acknowledged_by = Some(Instant::now() + timeout);
+            }
+            () = until(steady_at) => {
+                steady_at = None;
+                *failures = 0;
+                tracing::info!(%address, client = role.name(), "telemetry_restored");
             }
             () = until(acknowledged_by) => {
                 let address = address.to_string();

@@ -152,3 +152,14 @@ async fn whoever_is_dropped_ends_its_streams() {
     drop(halves);
     eventually("the half producer's stream has ended", || open() == 0).await;
 }
+
+#[tokio::test]
+async fn a_server_that_acknowledges_and_hangs_up_is_tried_ever_more_rarely() {
+    let fake = Fake::start().await;
+    fake.script().ends_streams = true;
+    let began = tokio::time::Instant::now();
+    let _producer = publisher(&fake).await;
+    eventually("six tries", || fake.count(is_settings) >= 6).await;
+    // Five pauses that double, each at least half its length: 50 ms and up to 800 ms.
+    assert!(began.elapsed() >= std::time::Duration::from_millis(1_500));
+}

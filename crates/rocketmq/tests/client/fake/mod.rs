@@ -40,6 +40,8 @@ pub(crate) struct Script {
     /// Brokers of every route; this server alone when empty.
     pub(crate) route: Vec<(String, Vec<SocketAddr>)>,
     pub(crate) topic_missing: bool,
+    /// Ends each telemetry stream when it has acknowledged the Settings.
+    pub(crate) ends_streams: bool,
     /// How long a poll waits; zero for the default of a fifth of a second.
     pub(crate) long_poll: Duration,
     /// Handles that an ack refuses.

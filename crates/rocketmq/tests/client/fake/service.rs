@@ -267,6 +267,10 @@ impl MessagingService for FakeService {
                 if stream.send(Ok(answer)).await.is_err() {
                     return;
                 }
+                if state.script.lock().unwrap().ends_streams {
+                    state.clients.lock().unwrap().remove(&client);
+                    return;
+                }
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(outbox))))

@@ -258,3 +258,32 @@ async fn a_dropped_half_tells_the_broker_nothing() {
         i32::from(v2::TransactionResolution::Rollback)
     );
 }
+
+#[tokio::test]
+async fn keys_beyond_what_a_message_may_carry_are_refused_by_name_before_they_are_sent() {
+    let fake = Fake::start().await;
+    let producer = Producer::start(&fake.client(), vec![]).await.unwrap();
+    let halves = half_producer(&fake.client()).await;
+    let with_keys = |bytes: usize| {
+        let message = Message::new(TOPIC, "x")
+            .tag("four")
+            .property("name", "value");
+        // The two are stored with a space between them.
+        message
+            .key("k".repeat(1000))
+            .key("k".repeat(bytes - 1000 - 1))
+    };
+    let most = 64 * 1024 - "four".len() - "name".len() - "value".len();
+    producer.send(with_keys(most)).await.unwrap();
+    let errors = [
+        producer.send(with_keys(most + 1)).await.unwrap_err(),
+        halves.begin(with_keys(most + 1)).await.unwrap_err(),
+    ];
+    for error in errors {
+        let ErrorKind::Invalid { field: "keys", .. } = error.kind() else {
+            panic!("{error}");
+        };
+        assert!(error.to_string().contains("65536"), "{error}");
+    }
+    assert_eq!(sent(&fake).len(), 1);
+}

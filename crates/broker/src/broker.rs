@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use redb::Database;
 use redb::backends::FileBackend;
 use rocketmq_wire::v2;
 use rocketmq_wire::v2::messaging_service_server::MessagingServiceServer;
@@ -20,6 +19,7 @@ use crate::catalog::{Catalog, Policy};
 use crate::clients::Clients;
 use crate::clock::{Clock, millis};
 use crate::grpc::{Service, ServiceRules};
+use crate::store::Store;
 use crate::store::lock::{FolderLock, store_file};
 use crate::writer::half::HalfRules;
 use crate::writer::op::Op;
@@ -38,7 +38,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub struct Broker {
     address: SocketAddr,
     remoting: Option<SocketAddr>,
-    database: Arc<Database>,
+    store: Arc<Store>,
     catalog: Arc<Catalog>,
     clients: Arc<Clients>,
     clock: Clock,
@@ -82,20 +82,18 @@ impl Broker {
                 .open(file)
                 .map_err(trouble)?;
             let backend = FileBackend::new(file).map_err(store::failed)?;
-            Ok::<_, StartError>((lock, Arc::new(store::open(backend, cache)?)))
+            Ok::<_, StartError>(Arc::new(Store::open(backend, cache, Some(lock))?))
         });
-        let (lock, database) = opened
+        let store = opened
             .await
             .map_err(|error| StoreError::Failed(error.to_string()))??;
-        let broker =
-            Self::serve(&config, database, Some(lock), listener, remoting_listener).await?;
+        let broker = Self::serve(&config, store, listener, remoting_listener).await?;
         Ok(broker)
     }
 
     async fn serve(
         config: &Config,
-        database: Arc<Database>,
-        lock: Option<FolderLock>,
+        store: Arc<Store>,
         listener: TcpListener,
         remoting_listener: Option<TcpListener>,
     ) -> Result<Broker, StartError> {
@@ -111,19 +109,18 @@ impl Broker {
         let (orphans, orphans_out) = mpsc::channel(checks::ON_THE_WAY);
         let (failure_in, failure) = watch::channel(None);
         let (queue, writer) = Writer::spawn(
-            Arc::clone(&database),
+            Arc::clone(&store),
             Arc::clone(&catalog),
             clock.clone(),
             rules(config),
             orphans,
             failure_in,
-            lock,
         )?;
         let stopping = CancellationToken::new();
         let mut broker = Broker {
             address,
             remoting: None,
-            database,
+            store,
             catalog,
             clients,
             clock,
@@ -135,9 +132,11 @@ impl Broker {
             stopping,
         };
         broker.create_configured(config).await?;
-        broker
-            .tasks
-            .spawn(checks::carry(orphans_out, Arc::clone(&broker.clients)));
+        let carry = checks::carry(orphans_out, Arc::clone(&broker.clients));
+        let until_stopped = broker.stopping.clone().run_until_cancelled_owned(carry);
+        broker.tasks.spawn(async move {
+            until_stopped.await;
+        });
         if let Some(listener) = remoting_listener {
             broker.remoting = listener.local_addr().ok();
             let (queue, stopping) = (broker.queue.clone(), broker.stopping.clone());
@@ -276,7 +275,7 @@ impl Broker {
     /// # Panics
     /// If the store cannot be read: it is for tests, and they have nothing better to do.
     pub fn stats(&self) -> Stats {
-        stats::count(&self.database, self.clock.now_ms()).expect("the store can be read")
+        stats::count(&self.store, self.clock.now_ms()).expect("the store can be read")
     }
 }
 

@@ -4,6 +4,8 @@
 //! Enough for RocketMQ's admin tool and for a client that makes its own topics. A connection that
 //! sends what is no frame is closed.
 
+use std::time::Duration;
+
 use bytes::BytesMut;
 use rocketmq_wire::remoting::{
     CREATE_GROUP, CREATE_TOPIC, CreateGroup, CreateTopic, Frame, REQUEST_CODE_NOT_SUPPORTED,
@@ -21,6 +23,10 @@ use crate::{TopicKind, names};
 
 /// Connections served at a time; administration needs few.
 const CONNECTIONS: usize = 64;
+/// A connection that says nothing for so long is closed: it takes a place.
+const IDLE: Duration = Duration::from_secs(60);
+/// Before the next try when no connection can be accepted: mostly there are no files left.
+const PAUSE: Duration = Duration::from_millis(100);
 /// A request that wants no answer.
 const ONE_WAY: i32 = 2;
 
@@ -28,13 +34,11 @@ const ONE_WAY: i32 = 2;
 pub(crate) async fn serve(listener: TcpListener, queue: Queue, stopping: CancellationToken) {
     let mut connections = JoinSet::new();
     loop {
-        while connections.len() >= CONNECTIONS {
-            connections.join_next().await;
-        }
+        let full = connections.len() >= CONNECTIONS;
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            Some(_) = connections.join_next() => continue,
             () = stopping.cancelled() => return,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept(), if !full => accepted,
         };
         match accepted {
             Ok((stream, _)) => {
@@ -45,7 +49,13 @@ pub(crate) async fn serve(listener: TcpListener, queue: Queue, stopping: Cancell
                     }
                 });
             }
-            Err(error) => tracing::warn!(event = "remoting_accept_failed", %error),
+            Err(error) => {
+                tracing::warn!(event = "remoting_accept_failed", %error);
+                tokio::select! {
+                    () = stopping.cancelled() => return,
+                    () = tokio::time::sleep(PAUSE) => {}
+                }
+            }
         }
     }
 }
@@ -61,7 +71,7 @@ async fn converse(mut stream: TcpStream, queue: &Queue) -> std::io::Result<()> {
                 stream.write_all_buf(&mut outgoing).await?;
             }
         }
-        if stream.read_buf(&mut incoming).await? == 0 {
+        if tokio::time::timeout(IDLE, stream.read_buf(&mut incoming)).await?? == 0 {
             return Ok(());
         }
     }

@@ -1,6 +1,6 @@
 //! Goes through the notes of a life that was cut off: was every promise kept?
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use super::load::id_of;
@@ -13,8 +13,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where messages are found.
 struct Found {
-    visible: HashSet<String>,
-    dead: HashSet<String>,
+    /// With the number of the delivery.
+    visible: HashMap<String, u32>,
+    dead: HashMap<String, u32>,
     asked_about: HashSet<String>,
 }
 
@@ -60,8 +61,9 @@ fn must_be_asked_about(fate: &Fate) -> bool {
 
 /// One message's promises: answers how many, or which one was broken.
 fn judge(id: &str, fate: &Fate, found: &Found) -> Result<usize, String> {
-    let visible = found.visible.contains(id);
-    let dead = found.dead.contains(id);
+    let attempt = found.visible.get(id).copied();
+    let visible = attempt.is_some();
+    let dead = found.dead.contains_key(id);
     let asked_about = found.asked_about.contains(id);
     let settled = fate.acked != Asked::No || fate.buried != Asked::No;
     let was_sent = fate.sent == Asked::Done || fate.committed == Asked::Done;
@@ -70,6 +72,11 @@ fn judge(id: &str, fate: &Fate, found: &Found) -> Result<usize, String> {
             was_sent && !settled,
             visible,
             "an acknowledged message is not visible",
+        ),
+        (
+            fate.handed > 0 && !settled,
+            attempt.is_some_and(|attempt| attempt > fate.handed),
+            "a message that was handed out is gone, or its deliveries are numbered anew",
         ),
         (
             fate.acked == Asked::Done,
@@ -121,9 +128,9 @@ fn judge(id: &str, fate: &Fate, found: &Found) -> Result<usize, String> {
     }
 }
 
-/// Everything that the group can receive.
-async fn drain(running: &Running, group: &str, topic: &str) -> HashSet<String> {
-    let mut ids = HashSet::new();
+/// Everything that the group can receive, with the number of the delivery.
+async fn drain(running: &Running, group: &str, topic: &str) -> HashMap<String, u32> {
+    let mut ids = HashMap::new();
     let Some(topic) = running.topic(topic) else {
         return ids;
     };
@@ -148,6 +155,10 @@ async fn drain(running: &Running, group: &str, topic: &str) -> HashSet<String> {
         if taken.is_empty() {
             return ids;
         }
-        ids.extend(taken.iter().map(|delivered| id_of(&delivered.record)));
+        ids.extend(
+            taken
+                .iter()
+                .map(|delivered| (id_of(&delivered.record), delivered.receipt.attempt)),
+        );
     }
 }

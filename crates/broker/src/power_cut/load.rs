@@ -155,7 +155,15 @@ impl Client<'_> {
                 reply,
             })
         };
-        for delivered in self.running.queue.ask(take).await?.messages {
+        let taken = self.running.queue.ask(take).await?.messages;
+        for delivered in &taken {
+            let attempt = delivered.receipt.attempt;
+            self.note(&id_of(&delivered.record), |fate| {
+                assert!(attempt > fate.handed, "a delivery's number comes twice");
+                fate.handed = attempt;
+            });
+        }
+        for delivered in taken {
             match self.rng.u8(0..8) {
                 0..4 => self.ack(&delivered).await?,
                 4..6 => self.defer(&delivered).await?,

@@ -12,12 +12,11 @@ mod storage;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use redb::Database;
 use tokio::sync::{mpsc, watch};
 
 use crate::catalog::{Catalog, Policy};
 use crate::clock::Clock;
-use crate::store;
+use crate::store::Store;
 use crate::writer::half::HalfRules;
 use crate::writer::op::{Op, Orphan};
 use crate::writer::queue::Queue;
@@ -53,6 +52,8 @@ struct Fate {
     rolled_back: Asked,
     acked: Asked,
     buried: Asked,
+    /// The number of its last delivery that arrived; 0: none did.
+    handed: u32,
 }
 
 type Notes = HashMap<String, Fate>;
@@ -68,7 +69,7 @@ struct Running {
 
 impl Running {
     fn start(disk: &Disk, clock: &Clock) -> Self {
-        let database: Arc<Database> = Arc::new(store::open(disk.clone(), 8 << 20).unwrap());
+        let store = Arc::new(Store::open(disk.clone(), 8 << 20, None).unwrap());
         let halves = HalfRules {
             check_interval_ms: LONG_MS,
             check_max: 15,
@@ -82,13 +83,12 @@ impl Running {
         let (orphans_in, orphans) = mpsc::channel(10_000);
         let (failure_in, failure) = watch::channel(None);
         let (queue, thread) = Writer::spawn(
-            database,
+            store,
             Arc::clone(&catalog),
             clock.clone(),
             rules,
             orphans_in,
             failure_in,
-            None,
         )
         .unwrap();
         Self {

@@ -14,7 +14,7 @@ use crate::store::tables::Tables;
 impl Writer {
     /// Carries the requests out in one transaction.
     pub(super) fn commit(&mut self, ops: Vec<Op>, effects: &mut Effects) -> Result<(), StoreError> {
-        let transaction = self.database.begin_write().map_err(failed)?;
+        let transaction = self.store.begin_write().map_err(failed)?;
         let mut state = match self.state.take() {
             Some(state) => state,
             None => State::load(&transaction, &self.catalog)?,
@@ -48,9 +48,13 @@ impl Writer {
             self.apply(batch, op)?;
         }
         self.serve(batch)?;
-        batch.check_halves(self.orphans.capacity(), self.rules.halves)?;
+        batch.check_halves(self.room_for_orphans(), self.rules.halves)?;
         if Instant::now() >= self.next_cleaning {
-            let more = batch.retain(batch.now_ms.saturating_sub(self.rules.retention_ms))?;
+            let more = batch.retain(
+                self.clock
+                    .steady_ms()
+                    .saturating_sub(self.rules.retention_ms),
+            )?;
             self.next_cleaning = Instant::now()
                 + if more {
                     CROWDED

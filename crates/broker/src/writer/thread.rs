@@ -5,7 +5,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use redb::Database;
 use tokio::sync::{mpsc, watch};
 
 use super::batch::Effects;
@@ -17,7 +16,7 @@ use super::waiting::Waiting;
 use crate::StoreError;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::store::lock::FolderLock;
+use crate::store::Store;
 use crate::store::receipt::Receipt;
 
 /// Requests carried out in one commit.
@@ -40,7 +39,7 @@ pub(crate) struct Rules {
 
 /// The writer, before and while it runs.
 pub(crate) struct Writer {
-    pub(super) database: Arc<Database>,
+    pub(super) store: Arc<Store>,
     pub(super) catalog: Arc<Catalog>,
     pub(super) clock: Clock,
     pub(super) rules: Rules,
@@ -56,24 +55,21 @@ pub(crate) struct Writer {
     pub(super) next_cleaning: Instant,
     pub(super) polls_ended: bool,
     pub(super) stopping: bool,
-    /// Given back when the thread has ended, after the store is closed.
-    _lock: Option<FolderLock>,
 }
 
 impl Writer {
     /// Starts the thread. It reads the catalog before the first request.
     pub(crate) fn spawn(
-        database: Arc<Database>,
+        store: Arc<Store>,
         catalog: Arc<Catalog>,
         clock: Clock,
         rules: Rules,
         orphans: mpsc::Sender<Orphan>,
         failure: watch::Sender<Option<StoreError>>,
-        lock: Option<FolderLock>,
     ) -> Result<(Queue, JoinHandle<()>), StoreError> {
         let (queue, requests) = Queue::new();
         let mut writer = Self {
-            database,
+            store,
             catalog,
             clock,
             rules,
@@ -86,7 +82,6 @@ impl Writer {
             next_cleaning: Instant::now(),
             polls_ended: false,
             stopping: false,
-            _lock: lock,
         };
         let mut effects = Effects::default();
         writer.commit(Vec::new(), &mut effects)?;
@@ -134,12 +129,21 @@ impl Writer {
                 until(reading.due_hint)
             });
         }
-        let floor = if self.orphans.capacity() == 0 {
+        let floor = if self.room_for_orphans() == 0 {
             CROWDED
         } else {
             Duration::ZERO
         };
         nap.min(until(state.half_hint).max(floor))
+    }
+
+    /// How many check-backs can be carried away right now: none when the broker stops.
+    pub(super) fn room_for_orphans(&self) -> usize {
+        if self.orphans.is_closed() {
+            0
+        } else {
+            self.orphans.capacity()
+        }
     }
 
     /// Takes what is waiting, carries it out and answers.

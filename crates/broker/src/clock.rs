@@ -2,7 +2,13 @@
 //!
 //! Due times are stored, so they are wall-clock times; but a wall clock that is set back would put
 //! every sleeping message to sleep for longer. So within a process time runs by the monotonic
-//! clock, and follows the wall clock only forward (a machine that slept, a clock set right).
+//! clock, and follows the wall clock only forward (a machine that slept, a clock set right). Due
+//! times stored before a restart are taken as they are: if the clock was set back in between, they
+//! come later by as much.
+//!
+//! What is removed is gone, so retention trusts no jump at all: it goes by the wall time of the
+//! start and the monotonic clock alone. A jump for a moment deletes nothing; a machine that slept
+//! keeps its messages for as much longer, until the next start.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +21,8 @@ pub(crate) type UnixMs = u64;
 #[derive(Clone, Debug)]
 pub(crate) struct Clock {
     started: Instant,
+    /// Wall time at `started`, as it was told then.
+    started_ms: UnixMs,
     /// Wall time at `started`, as far as it is known by now.
     base_ms: Arc<AtomicU64>,
 }
@@ -22,9 +30,11 @@ pub(crate) struct Clock {
 impl Clock {
     /// The machine's clock.
     pub(crate) fn system() -> Self {
+        let started_ms = wall_ms();
         Self {
             started: Instant::now(),
-            base_ms: Arc::new(AtomicU64::new(wall_ms())),
+            started_ms,
+            base_ms: Arc::new(AtomicU64::new(started_ms)),
         }
     }
 
@@ -35,7 +45,13 @@ impl Clock {
         self.base_ms.fetch_max(base, Ordering::Relaxed).max(base) + elapsed
     }
 
-    /// Puts the clock forward.
+    /// Now, if the wall clock has not been touched since the start: for what cannot be undone.
+    pub(crate) fn steady_ms(&self) -> UnixMs {
+        self.started_ms
+            .saturating_add(millis(self.started.elapsed()))
+    }
+
+    /// Puts the wall clock forward.
     #[cfg(test)]
     pub(crate) fn advance(&self, ms: u64) {
         self.base_ms.fetch_add(ms, Ordering::Relaxed);
@@ -69,5 +85,13 @@ mod tests {
         let before = clock.now_ms();
         assert!(before > wall_ms() + 3_500_000);
         assert!(clock.now_ms() >= before);
+    }
+
+    #[test]
+    fn steady_time_follows_no_jump() {
+        let clock = Clock::system();
+        clock.advance(3_600_000);
+        assert!(clock.steady_ms() < clock.now_ms() - 3_500_000);
+        assert!(clock.steady_ms() >= clock.started_ms);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use redb::{ReadableTable, WriteTransaction};
 
+use super::retain::Removal;
 use crate::StoreError;
 use crate::catalog::{Catalog, Group, Topic};
 use crate::clock::UnixMs;
@@ -50,6 +51,8 @@ pub(super) struct State {
     pub(super) next_half: u64,
     /// No half message is due before this time.
     pub(super) half_hint: UnixMs,
+    /// The removal of old messages that is under way.
+    pub(super) removal: Option<Removal>,
 }
 
 impl State {

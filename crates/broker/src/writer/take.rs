@@ -266,6 +266,10 @@ impl Batch<'_, '_> {
             .map_err(failed)?;
         if let Some(reading) = self.state.reading_mut(receipt.reading) {
             reading.due_hint = reading.due_hint.min(receipt.due_ms);
+            let topic = reading.topic;
+            if let Some(removal) = &mut self.state.removal {
+                removal.spare(topic, receipt.offset);
+            }
         }
         self.effects.dirty = true;
         Ok(())

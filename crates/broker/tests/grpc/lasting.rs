@@ -1,6 +1,6 @@
 //! What lasts: messages, leases and cursors through a restart; and how long messages last.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rocketmq_wire::v2::Code;
 
@@ -41,17 +41,47 @@ async fn messages_leases_and_acks_outlive_the_process() {
 
 #[tokio::test]
 async fn old_messages_are_removed_read_or_not_and_offsets_go_on() {
-    let running = start(|config| config.retention = Duration::from_secs(1)).await;
+    let running = start(|config| config.retention = Duration::from_secs(4)).await;
     let (mut client, _telemetry) = running.consumer().await;
+    client.send(message(NORMAL, "held", "x")).await;
+    let held = client.receive_one(GROUP, NORMAL).await;
     client.send(message(NORMAL, "m1", "x")).await;
     client.send(message(NORMAL, "m2", "x")).await;
-    until(|| running.broker.stats().topic(NORMAL).messages == 0).await;
-    assert!(client.receive(GROUP, NORMAL, SOON).await.is_empty());
+    let sent = Instant::now();
+    until(|| sent.elapsed() > Duration::from_secs(3)).await;
+    client.send(message(NORMAL, "young", "x")).await;
+    assert_eq!(running.broker.stats().topic(NORMAL).messages, 4);
+    until(|| running.broker.stats().topic(NORMAL).messages <= 2).await;
+    assert_eq!(id(&client.receive_one(GROUP, NORMAL).await), "young");
+    client.change(handle(&held), Duration::ZERO, false).await;
+    let again = client.receive_one(GROUP, NORMAL).await;
+    assert_eq!((id(&again), attempt(&again)), ("held", 2));
+    assert_eq!(client.ack(handle(&again)).await, Code::Ok);
 
     let running = running.restart().await;
     let (mut client, _telemetry) = running.consumer().await;
-    assert_eq!(client.send(message(NORMAL, "m3", "x")).await.offset, 2);
+    assert_eq!(client.send(message(NORMAL, "m3", "x")).await.offset, 4);
     assert_eq!(id(&client.receive_one(GROUP, NORMAL).await), "m3");
+}
+
+#[tokio::test]
+async fn stopping_waits_for_nobody_who_is_done() {
+    let running = start(|_| {}).await;
+    let (_client, _telemetry) = running.consumer().await;
+    let stopped = tokio::time::timeout(Duration::from_millis(1_500), running.broker.stop());
+    stopped.await.expect("there is nobody to wait for").unwrap();
+}
+
+#[tokio::test]
+async fn stopping_does_not_wait_for_as_many_remoting_connections_as_there_may_be() {
+    let running = start(|_| {}).await;
+    let address = running.broker.remoting_address().unwrap();
+    let mut connections = Vec::new();
+    for _ in 0..70 {
+        connections.push(tokio::net::TcpStream::connect(address).await.unwrap());
+    }
+    let stopped = tokio::time::timeout(Duration::from_millis(1_500), running.broker.stop());
+    stopped.await.expect("there is nobody to wait for").unwrap();
 }
 
 #[tokio::test]

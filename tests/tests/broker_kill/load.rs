@@ -36,7 +36,7 @@ pub(crate) enum End {
 pub(crate) struct Book {
     pub(crate) sent: HashSet<String>,
     pub(crate) held: HashMap<String, End>,
-    /// Halves that the broker asked about.
+    /// Halves that the broker asked about, since the last kill.
     pub(crate) asked_about: HashSet<String>,
     /// Received, and dropped or deferred at some time.
     pub(crate) left_leased: HashSet<String>,
@@ -184,8 +184,9 @@ impl Load {
         }
     }
 
-    /// Ends producing, lets the workers ack everything that comes, and ends them too.
-    pub(crate) async fn stop(mut self) {
+    /// Ends producing, lets the workers ack everything that comes, and ends them too. Whom this
+    /// answers still hears check-backs.
+    pub(crate) async fn stop(mut self) -> TransactionProducer {
         self.stop.cancel();
         while self.producing.join_next().await.is_some() {}
         // Whatever was left leased, at any time, has to be delivered again; and open halves asked about.
@@ -200,7 +201,7 @@ impl Load {
             consumer.stop();
         }
         while self.consuming.join_next().await.is_some() {}
-        self.transactions.close().await;
+        self.transactions
     }
 }
 

@@ -2,16 +2,18 @@
 //!
 //! An unknown `tx_no` is fenced: its rolled-back row makes a late local transaction fail at its first
 //! statement, so that ROLLBACK is true for ever. A row that another transaction holds means that the
-//! answer is being made: nothing is said, and the broker asks again. The checker has its own small
-//! pool with a short lock wait, so that it neither starves behind the business nor waits for it.
+//! answer is being made: nothing is said, and the broker asks again. A committed row speaks only for
+//! halves of its own content: one number may have been asked for twice, and the other request's half
+//! must not go out for it. The checker has its own small pool with a short lock wait, so that it
+//! neither starves behind the business nor waits for it.
 
 use database::{Database, DatabaseError};
 use futures::future::BoxFuture;
-use notification::{BusinessState, InitiatorId, TxNo, message};
+use notification::{BusinessState, Envelope, InitiatorId, Notification, TxNo, message};
 use rocketmq::{OrphanedHalf, Resolution, TransactionChecker};
 use service::clock::Clock;
 
-use crate::outgoing::{self, Fence};
+use crate::outgoing::{self, Fence, Standing};
 
 /// Decides what became of a half message's transaction.
 pub(crate) struct Checker {
@@ -38,25 +40,24 @@ impl Checker {
     }
 
     async fn resolve(&self, half: &OrphanedHalf) -> Resolution {
-        let property = |name: &str| {
-            half.properties
-                .get(name)
-                .map(String::as_str)
-                .unwrap_or_default()
-        };
-        let theirs = property(message::INITIATOR_ID);
+        let theirs = half
+            .properties
+            .get(message::INITIATOR_ID)
+            .map(String::as_str)
+            .unwrap_or_default();
         if theirs != self.id.as_str() {
             tracing::warn!(event = "foreign_initiator", theirs, ours = %self.id, topic = half.topic, message_id = half.message_id);
             return Resolution::Unknown;
         }
-        let tx_no = match property(message::TX_NO).parse::<TxNo>() {
-            Ok(tx_no) => tx_no,
+        let asked = match Envelope::decode(&half.topic, &half.properties, half.body.clone()) {
+            Ok(envelope) => envelope.notification,
             Err(error) => {
                 tracing::warn!(event = "malformed_half", %error, message_id = half.message_id);
                 return Resolution::Unknown;
             }
         };
-        match self.decide(&tx_no, &half.topic).await {
+        let tx_no = asked.tx_no;
+        match self.decide(&asked, &half.message_id).await {
             Ok(resolution) => {
                 tracing::info!(event = "check_back_answered", %tx_no, ?resolution, checks = half.checks);
                 resolution
@@ -69,12 +70,17 @@ impl Checker {
     }
 
     /// An error of any kind answers nothing.
-    async fn decide(&self, tx_no: &TxNo, topic: &str) -> Result<Resolution, DatabaseError> {
+    async fn decide(
+        &self,
+        asked: &Notification,
+        message_id: &str,
+    ) -> Result<Resolution, DatabaseError> {
+        let tx_no = &asked.tx_no;
         let now_ms = self.clock.now_ms();
         let fence = outgoing::fence(
             &mut *self.database.write().await?,
             tx_no,
-            topic,
+            asked.topic.as_str(),
             &self.checked_by,
             now_ms,
         )
@@ -83,13 +89,20 @@ impl Checker {
             return Ok(Resolution::Rollback);
         }
         let standing = outgoing::standing(&mut *self.database.read().await?, tx_no).await?;
-        Ok(match standing.map(|standing| standing.state) {
-            Some(BusinessState::Committed | BusinessState::Reversed) => {
+        let Some(standing) = standing else {
+            return Ok(Resolution::Unknown);
+        };
+        Ok(match verdict(&standing, &asked.request_hash()) {
+            Verdict::Committed => {
                 self.note(tx_no).await;
                 Resolution::Commit
             }
-            Some(BusinessState::RolledBack) => Resolution::Rollback,
-            Some(BusinessState::Unknown) | None => Resolution::Unknown,
+            Verdict::OtherRequest => {
+                tracing::warn!(event = "half_of_another_request", %tx_no, message_id);
+                Resolution::Rollback
+            }
+            Verdict::RolledBack => Resolution::Rollback,
+            Verdict::Undecided => Resolution::Unknown,
         })
     }
 
@@ -105,8 +118,62 @@ impl Checker {
     }
 }
 
+/// What a row says of a half message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// The half's own transaction committed.
+    Committed,
+    /// The number is rolled back for good.
+    RolledBack,
+    /// Another request committed under the number, so that the half's own never can.
+    OtherRequest,
+    /// The row says nothing.
+    Undecided,
+}
+
+fn verdict(standing: &Standing, asked_hash: &str) -> Verdict {
+    match standing.state {
+        BusinessState::RolledBack => Verdict::RolledBack,
+        BusinessState::Unknown => Verdict::Undecided,
+        BusinessState::Committed | BusinessState::Reversed
+            if standing.request_hash == asked_hash =>
+        {
+            Verdict::Committed
+        }
+        BusinessState::Committed | BusinessState::Reversed => Verdict::OtherRequest,
+    }
+}
+
 impl TransactionChecker for Checker {
     fn check<'a>(&'a self, half: &'a OrphanedHalf) -> BoxFuture<'a, Resolution> {
         Box::pin(self.resolve(half))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(state: BusinessState, request_hash: &str) -> Standing {
+        Standing {
+            state,
+            outcome: notification::Outcome::None,
+            request_hash: request_hash.to_owned(),
+            checked_by: None,
+        }
+    }
+
+    #[test]
+    fn a_committed_row_speaks_for_its_own_content_alone() {
+        for state in [BusinessState::Committed, BusinessState::Reversed] {
+            assert_eq!(verdict(&row(state, "a"), "a"), Verdict::Committed);
+            assert_eq!(verdict(&row(state, "b"), "a"), Verdict::OtherRequest);
+        }
+    }
+
+    #[test]
+    fn a_fence_has_no_content_and_rolls_back_any() {
+        let fence = row(BusinessState::RolledBack, "");
+        assert_eq!(verdict(&fence, "a"), Verdict::RolledBack);
     }
 }

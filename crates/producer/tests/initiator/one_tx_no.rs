@@ -1,9 +1,12 @@
 //! Two requests with one number.
 
+use std::time::Duration;
+
 use notification::{BusinessState, Outcome};
 use producer::{SendError, SendOutcome, Step};
 
 use crate::barrier::Barrier;
+use crate::log;
 use crate::stage::Stage;
 use crate::transfers::{debit, debit_and_refuse, debits, fresh, state, transfer, transfer_of};
 
@@ -144,4 +147,36 @@ async fn a_second_request_that_finds_the_database_busy_says_nothing_of_the_first
         "{first:?}"
     );
     stage.settles_at(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_half_of_another_request_is_not_committed_by_the_one_that_committed() {
+    let stage = Stage::with_deadline(Duration::from_secs(4)).await;
+    let tx_no = fresh();
+    // Given a request whose process died between its half message and its transaction,
+    let barrier = Barrier::open();
+    let gate = barrier.close(Step::AfterHalf);
+    let process = stage.process(barrier).await;
+    process.send(tx_no);
+    gate.arrived(1).await;
+    process.kill();
+    // and another request under the same number, which commits,
+    let initiator = stage.initiator(Barrier::open()).await;
+    let sent = initiator
+        .send_in_transaction(transfer_of(tx_no, 500), debit(tx_no))
+        .await;
+    assert!(
+        matches!(sent, Ok(SendOutcome::Committed { .. })),
+        "{sent:?}"
+    );
+    assert_eq!((stage.visible(), stage.halves()), (1, 1));
+    // when the broker asks about the first, then it is dropped, with an alarm,
+    stage.settles_at(1).await;
+    let alarm = ["WARN", "half_of_another_request", &tx_no.to_string()];
+    assert_eq!(log::count(&alarm), 1);
+    // and what is seen is what committed.
+    assert_eq!(
+        stage.receive_bodies(1).await,
+        [transfer_of(tx_no, 500).body]
+    );
 }

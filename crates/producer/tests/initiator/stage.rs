@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use notification::{Envelope, Group, Source, Topic, TxNo};
+use notification::{Envelope, Group, Notification, Source, Topic, TxNo};
 use producer::{Config, Initiator, NewNotification, Steps, Token};
 use rocketmq::{
     Client, ClientConfig, Consumer, ConsumerConfig, Message, TransactionConfig, TransactionProducer,
@@ -182,6 +182,17 @@ impl Stage {
 
     /// Receives so many messages and says which.
     pub(crate) async fn receive(&self, count: usize) -> Vec<TxNo> {
+        let received = self.receive_whole(count).await;
+        received.into_iter().map(|one| one.tx_no).collect()
+    }
+
+    /// Receives so many messages and says with which bodies.
+    pub(crate) async fn receive_bodies(&self, count: usize) -> Vec<bytes::Bytes> {
+        let received = self.receive_whole(count).await;
+        received.into_iter().map(|one| one.body).collect()
+    }
+
+    async fn receive_whole(&self, count: usize) -> Vec<Notification> {
         let client = Client::new(self.client_config()).expect("an address");
         let config = ConsumerConfig {
             group: GROUP.into(),
@@ -194,8 +205,8 @@ impl Stage {
             long_poll: Duration::from_millis(200),
         };
         let consumer = Consumer::start(&client, config).await.expect("a consumer");
-        let mut numbers = Vec::new();
-        while numbers.len() < count {
+        let mut received = Vec::new();
+        while received.len() < count {
             let batch = timeout(Duration::from_secs(60), consumer.next())
                 .await
                 .expect("in time");
@@ -203,12 +214,12 @@ impl Stage {
                 let message = delivery.message();
                 let envelope =
                     Envelope::decode(&message.topic, &message.properties, message.body.clone());
-                numbers.push(envelope.expect("our own message").notification.tx_no);
+                received.push(envelope.expect("our own message").notification);
                 delivery.ack().await.expect("acked");
             }
         }
         consumer.close().await;
-        numbers
+        received
     }
 
     /// Sends a second half message of the same transaction, about which the broker asks after a second

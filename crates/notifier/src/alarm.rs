@@ -20,6 +20,12 @@ pub(crate) fn record_store_up() {
     tracing::info!(event = "record_store_up");
 }
 
+/// The record refuses one result, again and again, while it takes others: it is tried anew until
+/// somebody has mended the cause.
+pub(crate) fn record_refused(key: &Key, error: &dyn Display) {
+    tracing::warn!(event = "record_refused", %key, %error);
+}
+
 /// A dead letter was written: `dead_letter_receiver` or `dead_letter_pipeline`.
 pub(crate) fn dead_letter(key: &Key, generation: u32, endpoint: &EndpointId, reason: DeadReason) {
     let (class, reason) = (reason.class(), reason.as_str());

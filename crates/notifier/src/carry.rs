@@ -192,8 +192,7 @@ impl Carrier {
             number,
             url: self.endpoint.url_text.clone(),
             started_ms: rung.started_ms,
-            // A wall clock may be set back meanwhile.
-            took_ms: (rung.finished_ms - rung.started_ms).max(0),
+            took_ms: i32::try_from(rung.took.as_millis()).unwrap_or(i32::MAX),
             verdict: judgement.verdict,
             status: rung.status,
             error: judgement.error,

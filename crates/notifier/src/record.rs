@@ -22,6 +22,7 @@ mod moves;
 mod read;
 mod rows;
 mod write;
+mod writer;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -34,6 +35,8 @@ use crate::copy::Key;
 use crate::decide::Standing;
 use crate::record::entry::{Entry, Moved};
 use crate::store_health::{Access, StoreHealth};
+
+use writer::{Task, Writer};
 
 pub(crate) use flush::Flusher;
 
@@ -56,7 +59,7 @@ pub(crate) struct Closed;
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
     database: Database,
-    tasks: mpsc::Sender<flush::Task>,
+    tasks: mpsc::Sender<Task>,
     health: StoreHealth,
     epoch: String,
 }
@@ -89,7 +92,9 @@ impl Record {
             health: health.clone(),
             epoch,
         };
-        let flusher = Flusher::new(database, inbox, health, options, clock);
+        let ids = ids::Forward::behind(rows::newest_outcome(&database).await?);
+        let writer = Writer::new(database, health, options, ids, clock);
+        let flusher = Flusher::new(writer, inbox);
         Ok((record, flusher))
     }
 
@@ -105,7 +110,7 @@ impl Record {
     /// Writes a result down. Returns when it is durable, however long that takes.
     pub(crate) async fn write(&self, entry: Entry) -> Result<Moved, Closed> {
         let (done, durable) = oneshot::channel();
-        let task = flush::Task::Write { entry, done };
+        let task = Task::Write { entry, done };
         self.tasks.send(task).await.map_err(|_| Closed)?;
         durable.await.map_err(|_| Closed)
     }
@@ -113,7 +118,7 @@ impl Record {
     /// Notes that a letter is in the broker's dead-letter topic.
     pub(crate) async fn forwarded(&self, key: Key, generation: u32) -> Result<(), Closed> {
         let (done, durable) = oneshot::channel();
-        let task = flush::Task::Forwarded {
+        let task = Task::Forwarded {
             key,
             generation,
             done,

@@ -8,7 +8,7 @@
 mod failure;
 mod retry_after;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use notification::{AttemptError, Reply, headers, sign};
@@ -30,6 +30,8 @@ const EXCERPT: usize = 1024;
 pub(crate) struct Rung {
     pub started_ms: i64,
     pub finished_ms: i64,
+    /// By a clock that nobody sets.
+    pub took: Duration,
     /// The status, if an answer began.
     pub status: Option<u16>,
     /// The whole answer, or why there is none.
@@ -78,6 +80,7 @@ impl Ringer {
     /// Makes one attempt, signed now with the endpoint's secrets.
     pub(crate) async fn ring(&self, endpoint: &Endpoint, copy: &Copy) -> Rung {
         let started_ms = self.clock.now_ms();
+        let began = Instant::now();
         let mut seen = Seen::default();
         let attempt = self.attempt(endpoint, copy, started_ms, &mut seen);
         let result = match tokio::time::timeout(endpoint.timeout, attempt).await {
@@ -94,6 +97,7 @@ impl Ringer {
         Rung {
             started_ms,
             finished_ms: self.clock.now_ms(),
+            took: began.elapsed(),
             status: seen.status,
             result,
             detail,

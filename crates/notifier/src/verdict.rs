@@ -87,6 +87,7 @@ mod tests {
         Rung {
             started_ms: FINISHED_MS - 7,
             finished_ms: FINISHED_MS,
+            took: Duration::from_millis(7),
             status: Some(status),
             result: Ok(Reply {
                 status,

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use notification::{AttemptError, DeadReason, EndpointId, TxNo, Verdict};
 
-use crate::copy::Copy;
+use crate::copy::{Copy, cut};
 use crate::decide::{ParkReason, Standing};
+
+/// The most characters that the column `last_error` takes.
+const LAST_ERROR: usize = 200;
 
 /// One result on its way to the record.
 #[derive(Debug, Clone)]
@@ -71,7 +74,7 @@ pub(crate) struct Attempt {
     pub number: u32,
     pub url: Arc<str>,
     pub started_ms: i64,
-    pub took_ms: i64,
+    pub took_ms: i32,
     pub verdict: Verdict,
     pub status: Option<u16>,
     pub error: Option<AttemptError>,
@@ -150,7 +153,10 @@ impl Entry {
     /// The last failure in words, short enough for its column.
     pub(super) fn last_error(&self) -> Option<String> {
         match &self.event {
-            Event::Attempted { attempt, .. } => attempt.detail.clone(),
+            Event::Attempted { attempt, .. } => {
+                let detail = attempt.detail.as_deref();
+                detail.map(|detail| cut(detail, LAST_ERROR))
+            }
             Event::Parked { reason, .. } => Some(reason.as_str().to_owned()),
             Event::Died(reason) => Some(reason.as_str().to_owned()),
         }

@@ -1,201 +1,146 @@
 //! The one task that writes results.
 //!
-//! A flush takes whatever waits, up to 256, in one transaction. If that fails, for whatever
-//! reason, the rows are read again and it is redone: after a duplicate because another process was
-//! quicker (N1), after a lost connection because COMMIT may have happened. Attempts have ids of
-//! their own, so one that is found tells that the flush it belongs to is durable already.
+//! A flush takes whatever waits, up to 256 and up to 8 MiB of bodies, in one transaction, and is
+//! redone until it is durable. Two failures are not met by trying the same again: a transaction
+//! that takes too long, and one that fails twice in the same way while the store is there. Then
+//! the batch is halved, down to one, so that a result that the record refuses keeps nobody else
+//! waiting: it is set [apart], and tried anew for as long as somebody waits for it.
 
-use std::time::Duration;
+mod apart;
 
-use database::{CommitError, Database, DatabaseError, Kind};
-use service::clock::Clock;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use std::collections::VecDeque;
+use std::sync::Arc;
 
-use super::entry::{Entry, Moved};
-use super::{RecordOptions, letters, read, write};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::entry::Moved;
+use super::writer::{FlushError, Found, Task, Writer, answer, entries};
+use crate::alarm;
 use crate::backoff::Backoff;
-use crate::copy::Key;
-use crate::store_health::{Access, StoreHealth};
+use crate::store_health::Access;
 
 /// The most results in one transaction.
 const MOST: usize = 256;
 
-/// Something to write; `done` is answered when it is durable.
-#[derive(Debug)]
-pub(super) enum Task {
-    Write {
-        entry: Entry,
-        done: oneshot::Sender<Moved>,
-    },
-    Forwarded {
-        key: Key,
-        generation: u32,
-        done: oneshot::Sender<()>,
-    },
-}
+/// The most bytes of bodies in one transaction; a single result may exceed it.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+
+/// The most results that are set apart. If more are refused it is the store that fails, and
+/// everything waits.
+const MOST_APART: usize = 16;
 
 /// Writes until every [`super::Record`] is gone.
 #[derive(Debug)]
 pub(crate) struct Flusher {
-    database: Database,
+    writer: Arc<Writer>,
     inbox: mpsc::Receiver<Task>,
-    health: StoreHealth,
-    write_deadline: Duration,
-    worker: String,
-    clock: Clock,
+    apart: JoinSet<()>,
 }
 
-/// What reading again has shown.
-#[derive(Debug, PartialEq, Eq)]
-enum Found {
-    /// The transaction committed although it seemed to fail.
-    AlreadyDurable,
-    /// It did not; the entries know their rows now.
-    Fresh,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum FlushError {
-    #[error(transparent)]
-    Database(#[from] DatabaseError),
-    #[error(transparent)]
-    Commit(#[from] CommitError),
-    #[error("a transaction took longer than {0:?}")]
-    Deadline(Duration),
+/// What trying has led to.
+enum Tried {
+    /// All is durable: one answer for each entry.
+    Durable(Vec<Moved>),
+    /// Not as it is.
+    Refused(FlushError),
 }
 
 impl Flusher {
-    pub(super) fn new(
-        database: Database,
-        inbox: mpsc::Receiver<Task>,
-        health: StoreHealth,
-        options: RecordOptions,
-        clock: Clock,
-    ) -> Self {
+    pub(super) fn new(writer: Writer, inbox: mpsc::Receiver<Task>) -> Self {
         Self {
-            database,
+            writer: Arc::new(writer),
             inbox,
-            health,
-            write_deadline: options.write_deadline,
-            worker: options.worker,
-            clock,
+            apart: JoinSet::new(),
         }
     }
 
     /// Runs until the last handle on the record is dropped and everything is written.
     pub(crate) async fn run(mut self) {
-        let mut batch = Vec::with_capacity(MOST);
-        while self.inbox.recv_many(&mut batch, MOST).await > 0 {
-            let moved = self.until_durable(&mut batch).await;
-            let mut moved = moved.into_iter();
-            for task in batch.drain(..) {
-                // Nobody waits any more if the process is being cut off; the record is right anyway.
-                let _unheard = match task {
-                    Task::Write { done, .. } => {
-                        done.send(moved.next().unwrap_or(Moved::No)).map_err(drop)
+        let mut received = Vec::with_capacity(MOST);
+        while self.inbox.recv_many(&mut received, MOST).await > 0 {
+            let mut waiting = VecDeque::from(std::mem::take(&mut received));
+            while !waiting.is_empty() {
+                let batch = within_bytes(&mut waiting);
+                self.write(batch).await;
+            }
+        }
+        while self.apart.join_next().await.is_some() {}
+    }
+
+    /// Returns when all of the batch is durable or set apart.
+    async fn write(&mut self, batch: Vec<Task>) {
+        let mut batches = vec![batch];
+        while let Some(mut batch) = batches.pop() {
+            match self.until_durable(&mut batch).await {
+                Tried::Durable(moved) => answer(batch, moved),
+                Tried::Refused(_) if batch.len() > 1 => {
+                    let half = batch.split_off(batch.len() / 2);
+                    batches.extend([half, batch]);
+                }
+                Tried::Refused(error) => {
+                    for task in batch {
+                        alarm::record_refused(task.key(), &error);
+                        self.apart.spawn(apart::retry(self.writer.clone(), task));
                     }
-                    Task::Forwarded { done, .. } => done.send(()),
-                };
+                }
             }
         }
     }
 
-    /// One answer for each entry, once all are durable.
-    async fn until_durable(&self, batch: &mut [Task]) -> Vec<Moved> {
+    /// Tries until the batch is durable, or shows that it will not be as it is.
+    async fn until_durable(&mut self, batch: &mut [Task]) -> Tried {
         let mut backoff = Backoff::new();
+        let mut before: Option<String> = None;
         loop {
-            match self.flush(batch).await {
+            let error = match self.writer.flush(batch).await {
                 Ok(moved) => {
-                    self.health.up(Access::Write);
-                    return moved;
+                    self.writer.health.up(Access::Write);
+                    return Tried::Durable(moved);
                 }
-                Err(error) if error.is_duplicate() => tracing::debug!("row_made_elsewhere"),
-                Err(error) => self.health.down(Access::Write, &error),
+                Err(error) => error,
+            };
+            if error.is_duplicate() {
+                tracing::debug!("row_made_elsewhere");
+            } else {
+                self.writer.health.down(Access::Write, &error);
             }
             backoff.wait().await;
-            match timeout(self.write_deadline, self.look_again(batch)).await {
-                Ok(Ok(Found::AlreadyDurable)) => return vec![Moved::No; entries(batch).len()],
-                Ok(Ok(Found::Fresh)) => {}
-                Ok(Err(error)) => self.health.down(Access::Write, &error),
-                Err(_) => self
-                    .health
-                    .down(Access::Write, &FlushError::Deadline(self.write_deadline)),
-            }
-        }
-    }
-
-    async fn flush(&self, batch: &[Task]) -> Result<Vec<Moved>, FlushError> {
-        let deadline = self.write_deadline;
-        let transaction = timeout(deadline, self.transaction(batch)).await;
-        transaction.unwrap_or(Err(FlushError::Deadline(deadline)))
-    }
-
-    async fn transaction(&self, batch: &[Task]) -> Result<Vec<Moved>, FlushError> {
-        let now_ms = self.clock.now_ms();
-        let mut tx = self.database.begin().await?;
-        let written = async {
-            let moved = write::write(&mut tx, &entries(batch), &self.worker, now_ms).await?;
-            for task in batch {
-                if let Task::Forwarded {
-                    key, generation, ..
-                } = task
-                {
-                    letters::forwarded(&mut tx, key, *generation, now_ms).await?;
+            match self.writer.look_again(batch).await {
+                Ok(Found::AlreadyDurable) => {
+                    return Tried::Durable(vec![Moved::No; entries(batch).len()]);
                 }
-            }
-            Ok(moved)
-        };
-        match written.await {
-            Ok(moved) => {
-                tx.commit().await?;
-                Ok(moved)
-            }
-            Err(error) => {
-                // Unconfirmed is as good: the redo reads what became of it.
-                let _unconfirmed = tx.rollback().await;
-                Err(FlushError::Database(error))
+                // Only now is it certain that none of it is durable.
+                Ok(Found::Fresh) => {
+                    let text = error.may_be_the_batch().then(|| error.to_string());
+                    let same = text.is_some() && text == before;
+                    let too_large = error.is_deadline() && batch.len() > 1;
+                    if too_large || (same && (batch.len() > 1 || self.has_room_apart())) {
+                        return Tried::Refused(error);
+                    }
+                    before = text;
+                }
+                Err(error) => self.writer.health.down(Access::Write, &error),
             }
         }
     }
 
-    /// Reads the batch's rows again, unless one of its attempts shows that all of it is durable.
-    async fn look_again(&self, batch: &mut [Task]) -> Result<Found, DatabaseError> {
-        let mut db = self.database.read().await?;
-        let entries = entries(batch);
-        let first_attempt = entries.iter().find_map(|entry| entry.attempt());
-        if let Some(attempt) = first_attempt {
-            let known = sqlx::query("SELECT attempt_id FROM attempt WHERE attempt_id = ?")
-                .bind(attempt.id.to_string())
-                .fetch_optional(&mut *db)
-                .await?;
-            if known.is_some() {
-                return Ok(Found::AlreadyDurable);
-            }
-        }
-        let keys: Vec<Key> = entries.iter().map(|entry| entry.copy.key.clone()).collect();
-        let standings = read::standings(&mut db, &keys).await?;
-        for task in batch {
-            if let Task::Write { entry, .. } = task {
-                entry.row = standings.get(&entry.copy.key).into();
-            }
-        }
-        Ok(Found::Fresh)
+    fn has_room_apart(&mut self) -> bool {
+        while self.apart.try_join_next().is_some() {}
+        self.apart.len() < MOST_APART
     }
 }
 
-impl FlushError {
-    fn is_duplicate(&self) -> bool {
-        matches!(self, Self::Database(error) if error.kind() == Kind::Duplicate)
-    }
+/// Takes from the front what fits into one transaction, and at least one.
+fn within_bytes(waiting: &mut VecDeque<Task>) -> Vec<Task> {
+    let mut bytes = 0;
+    let mut fits = |task: &&Task| {
+        bytes += task.bytes();
+        bytes <= MOST_BYTES
+    };
+    let count = waiting.iter().take_while(&mut fits).count();
+    waiting.drain(..count.max(1)).collect()
 }
 
-fn entries(batch: &[Task]) -> Vec<&Entry> {
-    let mut entries = Vec::with_capacity(batch.len());
-    for task in batch {
-        if let Task::Write { entry, .. } = task {
-            entries.push(entry);
-        }
-    }
-    entries
-}
+#[cfg(test)]
+mod tests;

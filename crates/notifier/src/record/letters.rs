@@ -36,7 +36,12 @@ const FORWARDED: &str = "UPDATE dead_letter SET forwarded_ms = ? \
 const AWAITS: &str = "SELECT forwarded_ms FROM dead_letter \
      WHERE group_name = ? AND tx_no = ? AND source = ? AND generation = ?";
 
-/// N4's letter. It keeps the whole message, because the broker's topic may lose it to retention.
+/// The most of a body that a letter keeps: more than this is no notification, and the dead-letter
+/// topic has the whole.
+const LARGEST_BODY: usize = notification::MAX_BODY;
+
+/// N4's letter. It keeps the whole notification, because the broker's topic may lose it to
+/// retention.
 pub(super) async fn insert(
     db: &mut AnyConnection,
     entry: &Entry,
@@ -65,7 +70,7 @@ pub(super) async fn insert(
         .bind(content.notify_url.as_deref())
         .bind(content.traceparent.as_deref())
         .bind(content.initiator_id.as_str())
-        .bind(&content.body[..])
+        .bind(&content.body[..content.body.len().min(LARGEST_BODY)])
         .execute(&mut *db)
         .await?;
     Ok(())

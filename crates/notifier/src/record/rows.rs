@@ -2,10 +2,11 @@
 
 use std::sync::LazyLock;
 
-use database::DatabaseError;
+use database::{Database, DatabaseError};
 use notification::{OutcomeKind, TxNo};
 use sqlx::AnyConnection;
 
+use super::columns;
 use super::entry::{Entry, Event, Then};
 use super::insert::Insert;
 use super::write::state_after;
@@ -33,6 +34,16 @@ static OUTCOMES: LazyLock<Insert> = LazyLock::new(|| {
         "outcome_id, group_name, source, tx_no, generation, kind, at_ms",
     )
 });
+
+/// The end of the feed as it is.
+pub(super) async fn newest_outcome(database: &Database) -> Result<Option<TxNo>, DatabaseError> {
+    let mut db = database.read().await?;
+    let row = sqlx::query("SELECT outcome_id FROM outcome ORDER BY outcome_id DESC LIMIT 1")
+        .fetch_optional(&mut *db)
+        .await?;
+    let id = row.map(|row| columns::parsed(&row, "outcome_id"));
+    Ok(id.transpose()?)
+}
 
 /// A line of the feed.
 pub(super) struct Outcome<'a> {
@@ -106,7 +117,7 @@ pub(super) async fn insert_attempts(
                 .bind(entry.endpoint.as_str())
                 .bind(&*attempt.url)
                 .bind(attempt.started_ms)
-                .bind(attempt.took_ms)
+                .bind(i64::from(attempt.took_ms))
                 .bind(attempt.verdict.as_str())
                 .bind(attempt.status.map(i64::from))
                 .bind(attempt.error.map(|error| error.as_str()))

@@ -13,11 +13,13 @@ use sqlx::AnyConnection;
 use super::entry::{Entry, Event, Moved, Row};
 use super::{ids, letters, moves, rows};
 
-/// Writes a batch, in which each notification occurs once. The caller commits.
+/// Writes a batch, in which each notification occurs once. The outcomes' ids carry `ids_ms`, which
+/// no clock sets back. The caller commits.
 pub(super) async fn write(
     db: &mut AnyConnection,
     batch: &[&Entry],
     worker: &str,
+    ids_ms: i64,
     now_ms: i64,
 ) -> Result<Vec<Moved>, DatabaseError> {
     let (new, known): (Vec<&Entry>, Vec<&Entry>) =
@@ -46,15 +48,15 @@ pub(super) async fn write(
         .collect();
     letters::forget_send_requests(db, &resent).await?;
     rows::insert_attempts(db, batch, worker).await?;
-    let outcomes = outcomes(batch, &moved, now_ms);
+    let outcomes = outcomes(batch, &moved, ids_ms);
     rows::insert_outcomes(db, &outcomes, now_ms).await?;
     Ok(moved)
 }
 
 /// The feed's lines for a batch: `accepted` where a row came into being, and what moved it.
-fn outcomes<'a>(batch: &[&'a Entry], moved: &[Moved], now_ms: i64) -> Vec<rows::Outcome<'a>> {
+fn outcomes<'a>(batch: &[&'a Entry], moved: &[Moved], ids_ms: i64) -> Vec<rows::Outcome<'a>> {
     let mut outcomes = Vec::with_capacity(batch.len() * 2);
-    let mut ids = ids::Series::at(now_ms);
+    let mut ids = ids::Series::at(ids_ms);
     for (entry, moved) in batch.iter().copied().zip(moved) {
         let mut say = |kind| {
             outcomes.push(rows::Outcome {

@@ -94,3 +94,62 @@ async fn a_flush_that_is_found_durable_is_not_written_twice() {
     assert_eq!(fixture.count("SELECT COUNT(*) FROM attempt").await, 1);
     assert_eq!(fixture.standing(&copy()).await.unwrap().attempts, 1);
 }
+
+#[tokio::test]
+async fn a_result_that_the_record_refuses_keeps_nobody_else_waiting() {
+    let fixture = Fixture::new().await;
+    let copies = copies(40);
+    // The store refuses one of forty, as a strict one refuses what does not fit its column.
+    fixture
+        .execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON notification \
+             WHEN NEW.business_key = 'poison' BEGIN SELECT RAISE(ABORT, 'refused'); END",
+        )
+        .await;
+    let mut poison = copies[17].clone();
+    poison.content.business_key = "poison".into();
+    let blocked = fixture
+        .record
+        .write(entry(&poison, None, attempted(1, Then::Delivered)));
+    let blocked = std::pin::pin!(blocked);
+    let others = copies.iter().filter(|copy| copy.key != poison.key);
+    let others = join_all(others.map(|copy| {
+        let entry = entry(copy, None, attempted(1, Then::Delivered));
+        fixture.record.write(entry)
+    }));
+    let deadline = std::time::Duration::from_secs(60);
+    let all = async { futures::future::join(blocked, others).await };
+    let mend = async {
+        let started = std::time::Instant::now();
+        while fixture.count("SELECT COUNT(*) FROM notification").await < 39 {
+            assert!(started.elapsed() < deadline, "the others are written");
+            tokio::task::yield_now().await;
+        }
+        fixture.execute("DROP TRIGGER refuse").await;
+    };
+    let (written, ()) = tokio::time::timeout(deadline, futures::future::join(all, mend))
+        .await
+        .unwrap();
+    assert_eq!(written.0, Ok(Moved::Yes), "once its cause is mended");
+    assert!(written.1.iter().all(|moved| *moved == Ok(Moved::Yes)));
+    assert_eq!(fixture.count("SELECT COUNT(*) FROM attempt").await, 40);
+}
+
+#[tokio::test]
+async fn outcomes_sort_behind_older_ones_when_the_clock_is_set_back() {
+    let fixture = Fixture::new().await;
+    let copies = copies(3);
+    fixture
+        .write(&copies[0], attempted(1, Then::Delivered))
+        .await;
+    let newest = "SELECT MAX(outcome_id) FROM outcome";
+    let before = fixture.texts(newest).await;
+    // Another process begins a minute earlier by its clock.
+    let (clock, _hand) = Clock::manual(NOW - 60_000);
+    let other = open(&fixture.database, clock).await;
+    let late = entry(&copies[1], None, attempted(1, Then::Delivered));
+    other.write(late).await.unwrap();
+    let late = "SELECT MIN(outcome_id) FROM outcome WHERE tx_no = \
+         (SELECT MAX(tx_no) FROM outcome)";
+    assert!(fixture.texts(late).await > before);
+}

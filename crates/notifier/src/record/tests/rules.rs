@@ -226,3 +226,40 @@ async fn a_letter_waits_to_be_forwarded_until_it_was() {
     let second = fixture.count(forwarded_ms).await;
     assert_eq!(first, second, "the first time counts");
 }
+
+#[tokio::test]
+async fn a_long_failure_is_cut_to_what_its_column_takes() {
+    let fixture = Fixture::new().await;
+    for then in [again(1_000), USED_UP] {
+        let number = fixture
+            .standing(&copy())
+            .await
+            .map_or(1, |row| row.attempts + 1);
+        let mut event = attempted(number, then);
+        if let Event::Attempted { attempt, .. } = &mut event {
+            // Two bytes each: what counts is characters.
+            attempt.detail = Some(format!("tls: {}", "é".repeat(200)));
+        }
+        fixture.write(&copy(), event).await;
+    }
+    for text in [
+        "SELECT last_error FROM notification",
+        "SELECT last_error FROM dead_letter",
+    ] {
+        let kept = &fixture.texts(text).await[0];
+        assert_eq!(kept.chars().count(), 200, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_letter_keeps_of_a_huge_malformed_body_only_its_beginning() {
+    let fixture = Fixture::new().await;
+    let mut huge = copy();
+    huge.reading = crate::copy::Reading::Malformed;
+    huge.content.body = Bytes::from(vec![7; 300_000]);
+    fixture
+        .write(&huge, Event::Died(DeadReason::Malformed))
+        .await;
+    let kept = "SELECT LENGTH(body) FROM dead_letter";
+    assert_eq!(fixture.count(kept).await, 262_144);
+}

@@ -1,0 +1,219 @@
+//! One transaction for a batch of results, and what to look up when it seems to have failed.
+//!
+//! If a transaction fails, for whatever reason, the rows are read again before it is redone: after
+//! a duplicate because another process was quicker (N1), after a lost connection because COMMIT
+//! may have happened. Attempts have ids of their own, so one that is found tells that the batch it
+//! belongs to is durable already.
+
+use std::time::Duration;
+
+use database::{CommitError, Database, DatabaseError, Kind};
+use service::clock::Clock;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::entry::{Entry, Moved};
+use super::{RecordOptions, ids, letters, read, write};
+use crate::copy::Key;
+use crate::store_health::StoreHealth;
+
+/// Something to write; `done` is answered when it is durable.
+#[derive(Debug)]
+pub(super) enum Task {
+    Write {
+        entry: Entry,
+        done: oneshot::Sender<Moved>,
+    },
+    Forwarded {
+        key: Key,
+        generation: u32,
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// Writes batches.
+#[derive(Debug)]
+pub(super) struct Writer {
+    database: Database,
+    pub(super) health: StoreHealth,
+    write_deadline: Duration,
+    worker: String,
+    ids: ids::Forward,
+    clock: Clock,
+}
+
+/// What reading again has shown.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// The transaction committed although it seemed to fail.
+    AlreadyDurable,
+    /// It did not; the entries know their rows now.
+    Fresh,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FlushError {
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    #[error("a transaction took longer than {0:?}")]
+    Deadline(Duration),
+}
+
+impl Task {
+    pub(super) fn key(&self) -> &Key {
+        match self {
+            Self::Write { entry, .. } => &entry.copy.key,
+            Self::Forwarded { key, .. } => key,
+        }
+    }
+
+    /// What it holds beyond its few hundred bytes of columns.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Write { entry, .. } => entry.copy.content.body.len(),
+            Self::Forwarded { .. } => 0,
+        }
+    }
+
+    /// Whether somebody still waits for it.
+    pub(super) fn is_awaited(&self) -> bool {
+        match self {
+            Self::Write { done, .. } => !done.is_closed(),
+            Self::Forwarded { done, .. } => !done.is_closed(),
+        }
+    }
+}
+
+/// Tells each of a batch that it is durable; `moved` has one for each entry.
+pub(super) fn answer(batch: Vec<Task>, moved: Vec<Moved>) {
+    let mut moved = moved.into_iter();
+    for task in batch {
+        // Nobody waits any more if the process is being cut off; the record is right anyway.
+        let _unheard = match task {
+            Task::Write { done, .. } => done.send(moved.next().unwrap_or(Moved::No)).map_err(drop),
+            Task::Forwarded { done, .. } => done.send(()),
+        };
+    }
+}
+
+impl Writer {
+    pub(super) fn new(
+        database: Database,
+        health: StoreHealth,
+        options: RecordOptions,
+        ids: ids::Forward,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            database,
+            health,
+            write_deadline: options.write_deadline,
+            worker: options.worker,
+            ids,
+            clock,
+        }
+    }
+
+    /// Tries once. One answer for each entry, if all are durable.
+    pub(super) async fn flush(&self, batch: &[Task]) -> Result<Vec<Moved>, FlushError> {
+        let deadline = self.write_deadline;
+        let transaction = timeout(deadline, self.transaction(batch)).await;
+        transaction.unwrap_or(Err(FlushError::Deadline(deadline)))
+    }
+
+    async fn transaction(&self, batch: &[Task]) -> Result<Vec<Moved>, FlushError> {
+        let mut tx = self.database.begin().await?;
+        // Taken late: a page of the feed ends some seconds before now.
+        let now_ms = self.clock.now_ms();
+        let ids_ms = self.ids.next_ms(now_ms);
+        let written = async {
+            let entries = entries(batch);
+            let moved = write::write(&mut tx, &entries, &self.worker, ids_ms, now_ms).await?;
+            for task in batch {
+                if let Task::Forwarded {
+                    key, generation, ..
+                } = task
+                {
+                    letters::forwarded(&mut tx, key, *generation, now_ms).await?;
+                }
+            }
+            Ok(moved)
+        };
+        match written.await {
+            Ok(moved) => {
+                tx.commit().await?;
+                Ok(moved)
+            }
+            Err(error) => {
+                // Unconfirmed is as good: the redo reads what became of it.
+                let _unconfirmed = tx.rollback().await;
+                Err(FlushError::Database(error))
+            }
+        }
+    }
+
+    /// Reads the batch's rows again, unless one of its attempts shows that all of it is durable.
+    pub(super) async fn look_again(&self, batch: &mut [Task]) -> Result<Found, FlushError> {
+        let deadline = self.write_deadline;
+        let looked = timeout(deadline, self.read_again(batch)).await;
+        Ok(looked.map_err(|_| FlushError::Deadline(deadline))??)
+    }
+
+    async fn read_again(&self, batch: &mut [Task]) -> Result<Found, DatabaseError> {
+        let mut db = self.database.read().await?;
+        let entries = entries(batch);
+        let first_attempt = entries.iter().find_map(|entry| entry.attempt());
+        if let Some(attempt) = first_attempt {
+            let known = sqlx::query("SELECT attempt_id FROM attempt WHERE attempt_id = ?")
+                .bind(attempt.id.to_string())
+                .fetch_optional(&mut *db)
+                .await?;
+            if known.is_some() {
+                return Ok(Found::AlreadyDurable);
+            }
+        }
+        let keys: Vec<Key> = entries.iter().map(|entry| entry.copy.key.clone()).collect();
+        let standings = read::standings(&mut db, &keys).await?;
+        for task in batch {
+            if let Task::Write { entry, .. } = task {
+                entry.row = standings.get(&entry.copy.key).into();
+            }
+        }
+        Ok(Found::Fresh)
+    }
+}
+
+impl FlushError {
+    pub(super) fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Database(error) if error.kind() == Kind::Duplicate)
+    }
+
+    pub(super) fn is_deadline(&self) -> bool {
+        matches!(self, Self::Deadline(_))
+    }
+
+    /// Whether the same again would show that it is about what the batch holds, not about the
+    /// store being busy or away.
+    pub(super) fn may_be_the_batch(&self) -> bool {
+        match self {
+            Self::Database(error) => !matches!(error.kind(), Kind::Retry | Kind::Lost),
+            Self::Deadline(_) => true,
+            Self::Commit(CommitError::RolledBack(error)) => {
+                !matches!(error.kind(), Kind::Retry | Kind::Lost)
+            }
+            Self::Commit(CommitError::Unknown(_)) => false,
+        }
+    }
+}
+
+pub(super) fn entries(batch: &[Task]) -> Vec<&Entry> {
+    let mut entries = Vec::with_capacity(batch.len());
+    for task in batch {
+        if let Task::Write { entry, .. } = task {
+            entries.push(entry);
+        }
+    }
+    entries
+}

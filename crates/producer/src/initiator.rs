@@ -15,6 +15,7 @@ use crate::answer::{Business, NewNotification, SendError, SendOutcome};
 use crate::checker::Checker;
 use crate::config::Config;
 use crate::feed::{self, Freshness};
+use crate::lasting::{PAUSE, lasting};
 use crate::relay::{self, Pace};
 use crate::steps::Steps;
 use crate::{identity, sending, worker};
@@ -122,12 +123,14 @@ impl Initiator {
         });
         let (reader, relay) = (Arc::clone(&shared), Arc::clone(&shared));
         let (reader_stop, relay_stop) = (shutdown.soft(), shutdown.soft());
-        shared
-            .tasks
-            .spawn(async move { feed::run(&reader, reader_stop).await });
-        shared
-            .tasks
-            .spawn(async move { relay::run(&relay, relay_stop).await });
+        shared.tasks.spawn(async move {
+            let read = || feed::run(&reader, reader_stop.clone());
+            lasting("feed reader", PAUSE, &reader_stop, read).await;
+        });
+        shared.tasks.spawn(async move {
+            let send = || relay::run(&relay, relay_stop.clone());
+            lasting("relay", PAUSE, &relay_stop, send).await;
+        });
         Ok(Initiator(shared))
     }
 

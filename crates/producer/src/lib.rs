@@ -20,6 +20,7 @@ mod due;
 mod feed;
 mod identity;
 mod initiator;
+mod lasting;
 mod local;
 mod outgoing;
 mod position;

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use database::DatabaseError;
-use rocketmq::Retry;
+use rocketmq::ErrorKind;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -40,7 +40,8 @@ pub struct Pass {
 pub enum Pause {
     /// The outcome feed was not read to its end within the last minute.
     FeedUnread,
-    /// The broker takes nothing; no rung is used.
+    /// The broker can't be reached, and no rung is used; or it didn't answer in time, and only the row
+    /// that it didn't answer for has used one.
     BrokerAway,
 }
 
@@ -97,7 +98,7 @@ async fn pass_over(shared: &Shared, now_ms: i64) -> Result<Pass, DatabaseError> 
             Claim::Send { next_send_ms } => match send(shared, &due, next_send_ms).await? {
                 Sending::Done => pass.sent += 1,
                 Sending::Gone | Sending::Refused => {}
-                Sending::BrokerAway => {
+                Sending::BrokerAway | Sending::Unanswered => {
                     pass.paused = Some(Pause::BrokerAway);
                     break;
                 }
@@ -107,11 +108,28 @@ async fn pass_over(shared: &Shared, now_ms: i64) -> Result<Pass, DatabaseError> 
     Ok(pass)
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sending {
     Done,
+    /// Another relay has the row, or the feed has moved it.
     Gone,
+    /// The row's own trouble: it waits for its next rung, and holds up no other.
     Refused,
+    /// Whether the half message is stored is not known: the row has used its rung, lest it goes out
+    /// with each pass; the others wait for the next one.
+    Unanswered,
+    /// Nothing was sent: the row gets its rung back.
     BrokerAway,
+}
+
+/// What a half message's failure means for the pass.
+fn not_begun(kind: &ErrorKind) -> Sending {
+    match kind {
+        ErrorKind::Unreachable { .. } => Sending::BrokerAway,
+        ErrorKind::Timeout { .. } => Sending::Unanswered,
+        // A topic that is gone or a broker that refuses this message says nothing about the others.
+        _ => Sending::Refused,
+    }
 }
 
 async fn send(shared: &Shared, due: &Due, next_send_ms: i64) -> Result<Sending, DatabaseError> {
@@ -124,15 +142,17 @@ async fn send(shared: &Shared, due: &Due, next_send_ms: i64) -> Result<Sending, 
     let message = shared.message_of(&notification, generation);
     let half = match shared.producer.begin(message).await {
         Ok(half) => half,
-        Err(error) if error.retry() == Retry::Never => {
-            // This row's own trouble: it waits for its next rung, and holds up no other.
-            tracing::warn!(event = "relay_refused", tx_no = due.tx_no, %error);
-            return Ok(Sending::Refused);
-        }
         Err(error) => {
-            tracing::info!(event = "relay_not_sent", tx_no = due.tx_no, %error);
-            due::give_back(&shared.database, due, next_send_ms).await?;
-            return Ok(Sending::BrokerAway);
+            let (sending, tx_no) = (not_begun(error.kind()), &due.tx_no);
+            if sending == Sending::Refused {
+                tracing::warn!(event = "relay_refused", tx_no, %error);
+            } else {
+                tracing::info!(event = "relay_not_sent", tx_no, %error);
+            }
+            if sending == Sending::BrokerAway {
+                due::give_back(&shared.database, due, next_send_ms).await?;
+            }
+            return Ok(sending);
         }
     };
     if let Err(error) = half.commit().await {
@@ -176,6 +196,27 @@ mod tests {
         for window in slots.windows(51) {
             assert!(window[50] - window[0] >= Duration::from_secs(1));
         }
+    }
+
+    #[test]
+    fn only_a_broker_that_cannot_be_reached_gives_the_rung_back() {
+        let address = || "127.0.0.1:1".to_owned();
+        let (reason, message, after) = (String::new(), String::new(), Duration::ZERO);
+        let unreachable = ErrorKind::Unreachable {
+            address: address(),
+            reason,
+        };
+        assert_eq!(not_begun(&unreachable), Sending::BrokerAway);
+        let timeout = ErrorKind::Timeout {
+            address: address(),
+            after,
+        };
+        assert_eq!(not_begun(&timeout), Sending::Unanswered);
+        let internal = ErrorKind::Rejected {
+            code: 50_001,
+            message,
+        };
+        assert_eq!(not_begun(&internal), Sending::Refused);
     }
 
     #[test]

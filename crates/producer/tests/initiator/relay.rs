@@ -198,3 +198,26 @@ async fn a_broker_that_is_away_uses_no_rung() {
     );
     assert_eq!(row(&initiator, &numbers[0]).await, before);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_whose_topic_is_gone_holds_up_no_other() {
+    let notifier = FakeNotifier::start().await;
+    let stage = Stage::with_notifier(&notifier).await;
+    let initiator = stage.initiator(Arc::new(NoSteps)).await;
+    let numbers = committed(&initiator, 2).await;
+    // Given that the row whose turn is first names a topic that the broker doesn't have,
+    let mut connection = initiator.database().write().await.expect("a connection");
+    sqlx::query("UPDATE outgoing SET topic = 'gone', next_send_ms = 1 WHERE tx_no = ?")
+        .bind(numbers[0].to_string())
+        .execute(&mut *connection)
+        .await
+        .expect("the row is changed");
+    drop(connection);
+    // when a pass is made, then the other is sent,
+    let late = service::clock::now_ms() + 11 * MINUTE;
+    assert_eq!(pass_when_read(&initiator, late).await, sent(1));
+    assert_eq!(row(&initiator, &numbers[1]).await.2, 1);
+    // and the first waits for its next rung.
+    let (_, next_send_ms, sends) = row(&initiator, &numbers[0]).await;
+    assert_eq!((next_send_ms, sends), (Some(late + HOUR), 1));
+}

@@ -7,7 +7,7 @@ use producer::{Business, SendError, Step};
 
 use crate::barrier::Barrier;
 use crate::stage::Stage;
-use crate::transfers::{debit, debits, fresh, state, transfer, write};
+use crate::transfers::{debit, debits, fresh, result, state, transfer, write};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_business_beyond_the_deadline_is_rolled_back_and_its_half_ended() {
@@ -77,4 +77,47 @@ async fn a_stall_that_no_timer_could_interrupt_is_rolled_back_too() {
     );
     stage.settles_at(0).await;
     assert_eq!(debits(initiator.database(), &tx_no).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_that_the_database_does_not_confirm_tells_the_broker_nothing() {
+    let stage = Stage::with_deadline(Duration::from_secs(1)).await;
+    let initiator = stage.initiator(Barrier::open()).await;
+    let tx_no = fresh();
+    // Given a statement that outlasts the deadline and the wait for the ROLLBACK queued behind it,
+    let began = Instant::now();
+    let mut connection = initiator.database().read().await.expect("a connection");
+    counting(&mut connection, 1_000_000).await.expect("counted");
+    drop(connection);
+    let rows = Duration::from_secs(10).as_micros() * 1_000_000 / began.elapsed().as_micros();
+    let rows = i64::try_from(rows).expect("fits");
+    let slow: Business = Box::new(move |tx| {
+        Box::pin(async move {
+            write(tx, tx_no).await?;
+            Ok(counting(tx, rows).await?)
+        })
+    });
+    // when the sending gives up, then its half message is left alone,
+    let sent = initiator.send_in_transaction(transfer(tx_no), slow).await;
+    assert!(
+        matches!(sent, Err(SendError::DeadlinePassed(_))),
+        "{sent:?}"
+    );
+    assert_eq!(stage.halves(), 1, "nobody was told");
+    // and it is the check-back that ends it, once the row is free.
+    stage.settles_at(0).await;
+    assert_eq!(debits(initiator.database(), &tx_no).await, 0);
+    let told = result(&initiator, &tx_no).await;
+    assert_eq!(told.state, BusinessState::RolledBack);
+    assert!(told.checked_by.is_some(), "the check-back said so");
+}
+
+/// Keeps the database busy without giving it a chance to stop in between.
+async fn counting(connection: &mut sqlx::AnyConnection, rows: i64) -> Result<(), sqlx::Error> {
+    let count = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT ?) SELECT COUNT(*) FROM n";
+    let _rows: i64 = sqlx::query_scalar(count)
+        .bind(rows)
+        .fetch_one(connection)
+        .await?;
+    Ok(())
 }

@@ -45,7 +45,7 @@ pub(crate) async fn rest(delivery: Delivery, key: &Key, delay: Duration) {
 
 /// Moves a dead message to the dead-letter topic and notes that in its letter.
 pub(crate) async fn forward(mut delivery: Delivery, key: &Key, generation: u32, record: &Record) {
-    if delivery.lease_left() < LEASE_TO_FORWARD && Box::pin(delivery.renew()).await.is_err() {
+    if is_short(delivery.lease_left()) && Box::pin(delivery.renew()).await.is_err() {
         return;
     }
     match Box::pin(delivery.dead_letter()).await {
@@ -59,6 +59,11 @@ pub(crate) async fn forward(mut delivery: Delivery, key: &Key, generation: u32, 
     }
 }
 
+/// Whether a lease may not outlive a forward.
+fn is_short(left: Duration) -> bool {
+    left < LEASE_TO_FORWARD
+}
+
 fn log(what: &str, key: &Key, result: Result<(), SettleError>) {
     match result {
         Ok(()) => {}
@@ -66,5 +71,19 @@ fn log(what: &str, key: &Key, result: Result<(), SettleError>) {
         Err(SettleError::Failed(error)) => {
             tracing::info!(event = "settlement_failed", what, %key, %error);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_of_a_few_seconds_is_renewed_before_a_forward() {
+        for left in 0..=4 {
+            assert!(is_short(Duration::from_secs(left)), "{left} s");
+        }
+        assert!(!is_short(Duration::from_secs(5)));
+        assert!(!is_short(Duration::from_secs(9)));
     }
 }

@@ -12,6 +12,8 @@ async fn a_receiver_that_hangs_fills_its_own_lane_only() {
     (endpoint.concurrency, endpoint.queue) = (2, 3);
     config.endpoints.push(endpoint);
     config.subscriptions.push(subscription("other", "hanging"));
+    // Fewer than the hanging one's backlog: what finds no place in its lane must hold no permit.
+    config.notifier.permits = 8;
     let notifier = Running::start(config).await;
     let mut sent = Vec::new();
     for _ in 0..30 {

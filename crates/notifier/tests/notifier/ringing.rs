@@ -47,6 +47,8 @@ async fn no_rung_is_early_and_each_attempt_uses_one() {
     for pair in calls.windows(2) {
         let rung = pair[1].at - pair[0].at;
         assert!(rung >= Duration::from_secs(1), "early: {rung:?}");
+        // At most 0.2 s late by itself; the rest is for a machine that has other work.
+        assert!(rung <= Duration::from_millis(2_200), "late: {rung:?}");
     }
     notifier.stop().await;
 }

@@ -83,6 +83,16 @@ impl Copy {
         }
     }
 
+    /// The same copy under a key of its own, for when the number that it claims is another's.
+    pub(crate) fn set_aside(&self, message: &ReceivedMessage) -> Self {
+        let born_ms = u64::try_from(message.born_ms).unwrap_or(0);
+        let mut aside = self.clone();
+        aside.key.tx_no = TxNo::derived(born_ms, &message.message_id);
+        aside.key.source = nobody();
+        aside.generation = 0;
+        aside
+    }
+
     fn known(group: &Group, message: &ReceivedMessage, envelope: Envelope) -> Self {
         let said = envelope.notification;
         Self {
@@ -114,7 +124,6 @@ impl Copy {
         let properties = &message.properties;
         let born_ms = u64::try_from(message.born_ms).unwrap_or(0);
         let derived = || TxNo::derived(born_ms, &message.message_id);
-        let nobody = || Source::new("-").expect("a dash is a name");
         Self {
             key: Key {
                 group: group.clone(),
@@ -143,6 +152,11 @@ impl Copy {
             born_ms: message.born_ms,
         }
     }
+}
+
+/// The source of what nobody can be told about.
+fn nobody() -> Source {
+    Source::new("-").expect("a dash is a name")
 }
 
 fn parsed<T: std::str::FromStr>(properties: &BTreeMap<String, String>, name: &str) -> Option<T> {

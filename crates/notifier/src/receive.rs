@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::backoff::Backoff;
 use crate::carry::{Carrier, Parcel};
-use crate::copy::{Copy, Key};
+use crate::copy::{Copy, Key, Reading};
 use crate::decide::{self, Presence, Standing};
 use crate::in_hand::{Hold, InHand};
 
@@ -81,9 +81,10 @@ impl Receiver {
         // Keys are taken before the record is read: see `in_hand`.
         let batch: Vec<Read> = deliveries.into_iter().map(|d| self.read(d)).collect();
         let keys: Vec<Key> = batch.iter().map(|read| read.copy.key.clone()).collect();
-        let Some(standings) = self.standings(&keys).await else {
+        let Some(mut standings) = self.standings(&keys).await else {
             return;
         };
+        let batch = self.set_malformed_aside(batch, &mut standings).await;
         let read_at = Instant::now();
         let now_ms = self.carrier.clock.now_ms();
         for Read {
@@ -122,6 +123,38 @@ impl Receiver {
             copy,
             delivery,
         }
+    }
+
+    /// Gives a malformed copy a key of its own if the one it claims has a row: that row may be of a
+    /// notification that is well-formed. What can't be looked up is dropped and comes back.
+    async fn set_malformed_aside(
+        &self,
+        batch: Vec<Read>,
+        standings: &mut HashMap<Key, Standing>,
+    ) -> Vec<Read> {
+        let mut kept = Vec::with_capacity(batch.len());
+        for mut read in batch {
+            let claims = read.copy.reading == Reading::Malformed;
+            if claims && standings.contains_key(&read.copy.key) {
+                let record = &self.carrier.record;
+                match record.is_of_malformed(&read.copy.key).await {
+                    // Its own row, or that of another as bad.
+                    Ok(true) => {}
+                    Ok(false) => {
+                        read.hold = None;
+                        let aside = Arc::new(read.copy.set_aside(read.delivery.message()));
+                        read.hold = self.in_hand.take(&aside.key);
+                        let rows = record.read(std::slice::from_ref(&aside.key)).await;
+                        let Ok(rows) = rows else { continue };
+                        standings.extend(rows);
+                        read.copy = aside;
+                    }
+                    Err(_) => continue,
+                }
+            }
+            kept.push(read);
+        }
+        kept
     }
 
     /// The batch's rows, however long the store takes to answer; `None` once the process stops.

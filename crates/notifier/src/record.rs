@@ -43,11 +43,18 @@ pub(crate) use flush::Flusher;
 /// The tables, in `sql/notifier`.
 const MIGRATIONS: Migrations = Migrations {
     name: "notifier",
-    files: &[(
-        1,
-        "record",
-        include_str!("../../../sql/notifier/0001_record.sql"),
-    )],
+    files: &[
+        (
+            1,
+            "record",
+            include_str!("../../../sql/notifier/0001_record.sql"),
+        ),
+        (
+            2,
+            "letter_format",
+            include_str!("../../../sql/notifier/0002_letter_format.sql"),
+        ),
+    ],
 };
 
 /// The process is ending: what was not written will be delivered again.
@@ -137,6 +144,15 @@ impl Record {
         let read = async {
             let mut db = self.database.read().await?;
             letters::awaits_forwarding(&mut db, key, generation).await
+        };
+        self.health.note(Access::Read, read.await)
+    }
+
+    /// Whether the row of this key came from a malformed message.
+    pub(crate) async fn is_of_malformed(&self, key: &Key) -> Result<bool, DatabaseError> {
+        let read = async {
+            let mut db = self.database.read().await?;
+            letters::is_malformed(&mut db, key).await
         };
         self.health.note(Access::Read, read.await)
     }

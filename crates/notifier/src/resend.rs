@@ -13,11 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use database::{Database, DatabaseError};
-use notification::{Envelope, Invalid};
+use notification::Envelope;
 use rocketmq::{Message, TransactionProducer};
 use service::clock::Clock;
 use service::shutdown::Shutdown;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::alarm;
 
@@ -43,8 +44,8 @@ pub(crate) struct Resender {
 
 #[derive(Debug, thiserror::Error)]
 enum SendError {
-    #[error("the letter is not a notification: {0}")]
-    Unreadable(#[from] Invalid),
+    #[error("the letter can't be sent: {0}")]
+    Unsendable(#[from] requests::Unsendable),
     #[error(transparent)]
     Broker(#[from] rocketmq::Error),
 }
@@ -54,7 +55,7 @@ impl Resender {
     pub(crate) async fn run(self, shutdown: Shutdown) {
         let soft = shutdown.soft();
         while !soft.is_cancelled() {
-            if let Err(error) = self.pass().await {
+            if let Err(error) = self.pass(&soft).await {
                 // What was claimed and not sent is due again in a while.
                 alarm::resend_pass_failed(&error);
             }
@@ -67,12 +68,16 @@ impl Resender {
     }
 
     /// Sends what is due. Another replica may do the same: who moves `next_send_ms` sends.
-    async fn pass(&self) -> Result<(), DatabaseError> {
+    /// It ends early when the soft phase begins: what is not claimed stays due.
+    async fn pass(&self, soft: &CancellationToken) -> Result<(), DatabaseError> {
         let now_ms = self.clock.now_ms();
         let mut db = self.database.read().await?;
         let due = requests::due(&mut db, now_ms).await?;
         drop(db);
         for request in due {
+            if soft.is_cancelled() {
+                break;
+            }
             let mut db = self.database.write().await?;
             if !request.is_needed(&mut db).await? {
                 request.forget(&mut db).await?;
@@ -90,7 +95,7 @@ impl Resender {
         drop(db);
         let sent = match letter {
             Some(Ok(envelope)) => self.send(&envelope).await,
-            Some(Err(invalid)) => Err(invalid.into()),
+            Some(Err(unsendable)) => Err(unsendable.into()),
             None => {
                 alarm::resend_without_letter(&request.key, request.generation);
                 return request.forget(&mut *self.database.write().await?).await;

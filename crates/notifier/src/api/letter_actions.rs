@@ -13,6 +13,7 @@ use super::failure::Failure;
 use super::{last_answers, letters};
 use crate::copy::{Key, cut};
 use crate::record::columns::{number, parsed};
+use crate::resend::SendRequest;
 
 const REVIVE: &str = "UPDATE notification SET state = 'waiting', generation = ?, attempts = 0, \
      parks = 0, seen = 0, next_due_ms = ?, updated_ms = ? \
@@ -35,8 +36,7 @@ pub(super) async fn resend(
 ) -> Result<(StatusCode, Json<Resent>), Failure> {
     let now_ms = state.clock.now_ms();
     let mut db = state.record.database().read().await?;
-    let key = letters::resolve(&mut db, &ending, &narrowed).await?;
-    let letter = letters::newest(&mut db, &key).await?;
+    let (key, letter) = letters::resolve(&mut db, &ending, &narrowed).await?;
     if parsed::<DeadReason>(&letter, "reason")? == DeadReason::Malformed {
         let detail = "a malformed message is malformed however often it is sent: discard it";
         return Err(Problem::new(StatusCode::CONFLICT, detail).into());
@@ -45,14 +45,36 @@ pub(super) async fn resend(
     if !asked.anyway {
         last_answers::refuse_while_failing(&mut db, &endpoint, now_ms).await?;
     }
-    drop(db);
     let generation: u32 = number(&letter, "generation")?;
+    refuse_unsendable(&mut db, &key, generation).await?;
+    drop(db);
     let reason = asked.reason.as_deref();
     revive(&state, &key, generation, reason, now_ms).await?;
     state.wake.notify_one();
     let generation = generation + 1;
     tracing::info!(event = "resend_asked", %key, generation);
     Ok((StatusCode::ACCEPTED, Json(Resent { generation })))
+}
+
+/// Refuses what could not be sent as it was: a letter of another format, or one that makes no
+/// message any more. N6 would bring it to life for nothing.
+async fn refuse_unsendable(
+    db: &mut AnyConnection,
+    key: &Key,
+    generation: u32,
+) -> Result<(), Failure> {
+    let request = SendRequest {
+        key: key.clone(),
+        generation: generation + 1,
+        next_send_ms: 0,
+    };
+    let why = match request.letter(db).await? {
+        Some(Ok(_)) => return Ok(()),
+        Some(Err(error)) => error.to_string(),
+        None => "it is gone".to_owned(),
+    };
+    let detail = format!("the dead letter {key}/{generation} can't be sent: {why}");
+    Err(Problem::new(StatusCode::CONFLICT, detail).into())
 }
 
 /// N6: the notification lives again, one generation on, and its message is to be sent.
@@ -105,8 +127,7 @@ pub(super) async fn discard(
         return Err(Problem::invalid("reason", "a discard needs a reason", limit).into());
     }
     let mut db = state.record.database().read().await?;
-    let key = letters::resolve(&mut db, &ending, &narrowed).await?;
-    let letter = letters::newest(&mut db, &key).await?;
+    let (key, letter) = letters::resolve(&mut db, &ending, &narrowed).await?;
     drop(db);
     let (generation, now_ms) = (number(&letter, "generation")?, state.clock.now_ms());
     let mut db = state.record.database().write().await?;

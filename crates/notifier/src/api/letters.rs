@@ -1,6 +1,7 @@
 //! Dead letters: the list, and one of them with its body.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use notification::api::notifier::{
@@ -106,8 +107,7 @@ pub(super) async fn show(
     Query(narrowed): Query<NotificationQuery>,
 ) -> Result<Json<LetterDetail>, Failure> {
     let mut db = state.record.database().read().await?;
-    let key = resolve(&mut db, &ending, &narrowed).await?;
-    let row = newest(&mut db, &key).await?;
+    let (_, row) = resolve(&mut db, &ending, &narrowed).await?;
     let body: Vec<u8> = row.try_get("body")?;
     Ok(Json(LetterDetail {
         letter: letter(&row)?,
@@ -119,7 +119,7 @@ pub(super) async fn show(
 }
 
 /// The newest letter of a key.
-pub(super) async fn newest(db: &mut AnyConnection, key: &Key) -> Result<AnyRow, Failure> {
+async fn newest(db: &mut AnyConnection, key: &Key) -> Result<AnyRow, Failure> {
     let row = sqlx::query(DETAIL)
         .bind(key.group.as_str())
         .bind(key.tx_no.to_string())
@@ -128,20 +128,31 @@ pub(super) async fn newest(db: &mut AnyConnection, key: &Key) -> Result<AnyRow, 
         .await?;
     row.ok_or_else(|| {
         let detail = format!("no dead letter {key}");
-        Problem::new(axum::http::StatusCode::NOT_FOUND, detail).into()
+        Problem::new(StatusCode::NOT_FOUND, detail).into()
     })
 }
 
-/// A letter's key, from its whole id or the ending of its number.
+/// The letter that a whole id or the ending of a number means: the newest of its notification. A
+/// whole id of an older generation comes from a list that is out of date, and is refused.
 pub(super) async fn resolve(
     db: &mut AnyConnection,
     ending: &str,
     narrowed: &NotificationQuery,
-) -> Result<Key, Failure> {
-    match ending.parse::<LetterId>() {
-        Ok(id) => Ok(id.key),
-        Err(NotAnId) => find::one(db, Table::DeadLetter, ending, narrowed).await,
+) -> Result<(Key, AnyRow), Failure> {
+    let (key, generation) = match ending.parse::<LetterId>() {
+        Ok(id) => (id.key, Some(id.generation)),
+        Err(NotAnId) => {
+            let key = find::one(db, Table::DeadLetter, ending, narrowed).await?;
+            (key, None)
+        }
+    };
+    let row = newest(db, &key).await?;
+    let newest: u32 = number(&row, "generation")?;
+    if generation.is_some_and(|generation| generation != newest) {
+        let detail = format!("{ending} is not the newest dead letter; that is {key}/{newest}");
+        return Err(Problem::new(StatusCode::CONFLICT, detail).into());
     }
+    Ok((key, row))
 }
 
 pub(super) fn letter(row: &AnyRow) -> Result<Letter, sqlx::Error> {

@@ -1,7 +1,10 @@
 //! `GET /v1/outcomes`: the feed that initiators read.
 //!
 //! Ids sort by the time of the transaction that wrote them. A page ends some seconds before now:
-//! by then whoever took an id has committed or given up, so no line slips in behind a cursor.
+//! by then whoever took an id has committed or given up, so no line slips in behind a cursor. At
+//! the end of the feed the cursor moves on to the newest line of anybody's, so that a source of
+//! which nothing is heard is not searched for from the beginning each time. It never moves beyond
+//! what is on record: a clock that is set back must not leave later ids behind it.
 
 use axum::extract::State;
 use notification::api::notifier::{OutcomeLine, OutcomesPage, OutcomesQuery};
@@ -19,8 +22,11 @@ use crate::record::ids;
 const MOST: u32 = 1000;
 
 const PAGE: &str = "SELECT outcome_id, group_name, source, tx_no, generation, kind, at_ms \
-     FROM outcome WHERE outcome_id > ? AND outcome_id < ? AND source = ? \
+     FROM outcome WHERE source = ? AND outcome_id > ? AND outcome_id <= ? \
      ORDER BY outcome_id LIMIT ?";
+
+const NEWEST: &str =
+    "SELECT outcome_id FROM outcome WHERE outcome_id < ? ORDER BY outcome_id DESC LIMIT 1";
 
 /// A page of one initiator's outcomes.
 pub(super) async fn page(
@@ -35,18 +41,27 @@ pub(super) async fn page(
     let lag_ms = i64::try_from(state.feed_lag.as_millis()).unwrap_or(i64::MAX);
     let end = ids::before(state.clock.now_ms() - lag_ms).to_string();
     let mut db = state.record.database().read().await?;
-    let rows = sqlx::query(PAGE)
-        .bind(asked.after.as_str())
+    let newest: Option<String> = sqlx::query_scalar(NEWEST)
         .bind(end)
+        .fetch_optional(&mut *db)
+        .await?;
+    let newest = newest.unwrap_or_default();
+    let rows = sqlx::query(PAGE)
         .bind(asked.source.as_str())
+        .bind(asked.after.as_str())
+        .bind(newest.as_str())
         .bind(i64::from(limit))
         .fetch_all(&mut *db)
         .await?;
     let outcomes = rows.iter().map(line).collect::<Result<Vec<_>, _>>()?;
-    let next = outcomes.last().map_or(asked.after, |last| last.id.clone());
+    let at_end = outcomes.len() < limit as usize;
+    let next = match outcomes.last() {
+        Some(last) if !at_end => last.id.clone(),
+        _ => newest.max(asked.after),
+    };
     Ok(Json(OutcomesPage {
         epoch: state.record.epoch().to_owned(),
-        at_end: u32::try_from(outcomes.len()).unwrap_or(u32::MAX) < limit,
+        at_end,
         outcomes,
         next,
     }))

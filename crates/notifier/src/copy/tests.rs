@@ -102,3 +102,17 @@ fn a_body_that_does_not_unpack_is_malformed_whatever_the_properties_say() {
     assert_eq!(read.reading, Reading::Malformed);
     assert_eq!(read.key, copy().key);
 }
+
+#[test]
+fn a_malformed_message_whose_number_is_anothers_gets_the_same_key_of_its_own_each_time() {
+    let claims = message(&[
+        ("rb-format", "1"),
+        ("rb-tx-no", "0198f3c2-7a41-7c10-9b1e-5d3f0a6c2e11"),
+        ("rb-source", "bank1"),
+    ]);
+    let claimed = Copy::read(&copy().key.group, &claims);
+    let aside = claimed.set_aside(&claims);
+    assert_ne!(aside.key.tx_no, claimed.key.tx_no);
+    assert_eq!(aside.key, read(&[]).key, "derived, and of nobody");
+    assert_eq!(aside.reading, Reading::Malformed);
+}

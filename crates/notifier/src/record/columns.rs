@@ -9,6 +9,9 @@ use std::str::FromStr;
 use sqlx::any::AnyRow;
 use sqlx::{Error, Row};
 
+/// The message format that letters are rebuilt as; a letter of another has 0.
+pub(crate) const FORMAT: u32 = 1;
+
 /// A text column through its type's `FromStr`.
 pub(crate) fn parsed<T>(row: &AnyRow, column: &str) -> Result<T, Error>
 where

@@ -7,16 +7,17 @@ use database::DatabaseError;
 use notification::{DeadReason, Group, Source, TxNo};
 use sqlx::AnyConnection;
 
+use super::columns;
 use super::entry::Entry;
 use super::in_list::InList;
-use crate::copy::Key;
+use crate::copy::{Key, Reading};
 
 const INSERT: &str = "INSERT INTO dead_letter (group_name, tx_no, source, generation, tail, \
      endpoint_id, state, class, reason, attempts, last_status, last_error, died_ms, \
      forwarded_ms, topic, event_type, business_key, content_type, notify_url, traceparent, \
-     initiator_id, body, closed_ms, closed_by, closed_reason) \
+     initiator_id, body, format, closed_ms, closed_by, closed_reason) \
      VALUES (?, ?, ?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, \
-     NULL, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)";
+     NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)";
 
 static CLOSE: LazyLock<InList> = LazyLock::new(|| {
     InList::new(
@@ -36,6 +37,9 @@ const FORWARDED: &str = "UPDATE dead_letter SET forwarded_ms = ? \
 const AWAITS: &str = "SELECT forwarded_ms FROM dead_letter \
      WHERE group_name = ? AND tx_no = ? AND source = ? AND generation = ?";
 
+const NEWEST_REASON: &str = "SELECT reason FROM dead_letter \
+     WHERE group_name = ? AND tx_no = ? AND source = ? ORDER BY generation DESC LIMIT 1";
+
 /// The most of a body that a letter keeps: more than this is no notification, and the dead-letter
 /// topic has the whole.
 const LARGEST_BODY: usize = notification::MAX_BODY;
@@ -50,6 +54,10 @@ pub(super) async fn insert(
 ) -> Result<(), DatabaseError> {
     let copy = &entry.copy;
     let content = &copy.content;
+    let format = match copy.reading {
+        Reading::Known | Reading::Malformed => columns::FORMAT,
+        Reading::NewerFormat => 0,
+    };
     sqlx::query(INSERT)
         .bind(copy.key.group.as_str())
         .bind(copy.key.tx_no.to_string())
@@ -71,6 +79,7 @@ pub(super) async fn insert(
         .bind(content.traceparent.as_deref())
         .bind(content.initiator_id.as_str())
         .bind(&content.body[..content.body.len().min(LARGEST_BODY)])
+        .bind(i64::from(format))
         .execute(&mut *db)
         .await?;
     Ok(())
@@ -118,6 +127,17 @@ pub(super) async fn forget_send_requests(
             .await?;
     }
     Ok(())
+}
+
+/// Whether a notification's newest letter is that of a malformed message.
+pub(super) async fn is_malformed(db: &mut AnyConnection, key: &Key) -> Result<bool, DatabaseError> {
+    let reason: Option<String> = sqlx::query_scalar(NEWEST_REASON)
+        .bind(key.group.as_str())
+        .bind(key.tx_no.to_string())
+        .bind(key.source.as_str())
+        .fetch_optional(&mut *db)
+        .await?;
+    Ok(reason.is_some_and(|reason| reason == DeadReason::Malformed.as_str()))
 }
 
 /// After the broker took the message into its dead-letter topic.

@@ -9,6 +9,7 @@ use database::DatabaseError;
 use sqlx::AnyConnection;
 
 use super::entry::{Entry, Event, Moved, Then};
+use crate::copy::Reading;
 
 const AGAIN: &str = "UPDATE notification SET attempts = ?, seen = 1, next_due_ms = ?, \
      updated_ms = ?, last_status = ?, last_error = ? \
@@ -36,6 +37,10 @@ pub(super) async fn apply(
     entry: &Entry,
     now_ms: i64,
 ) -> Result<Moved, DatabaseError> {
+    if entry.copy.reading == Reading::Malformed {
+        // The row is another's: a message that can't be read says nothing about it.
+        return Ok(Moved::No);
+    }
     let key = &entry.copy.key;
     let tx_no = key.tx_no.to_string();
     let generation = i64::from(entry.copy.generation);

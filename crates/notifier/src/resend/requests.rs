@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use database::DatabaseError;
-use notification::{Envelope, Invalid, Notification};
+use notification::{Envelope, Invalid, Notification, Undecodable};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
@@ -27,7 +27,7 @@ const FORGET: &str = "DELETE FROM send_request \
      WHERE group_name = ? AND tx_no = ? AND source = ? AND generation = ?";
 
 const LETTER: &str = "SELECT topic, event_type, business_key, content_type, notify_url, \
-     traceparent, initiator_id, body FROM dead_letter \
+     traceparent, initiator_id, body, format FROM dead_letter \
      WHERE group_name = ? AND tx_no = ? AND source = ? AND generation = ?";
 
 /// A resend that no record of the new generation has confirmed.
@@ -110,10 +110,10 @@ impl SendRequest {
     }
 
     /// The message to send, from the letter of the generation before.
-    pub(super) async fn letter(
+    pub(crate) async fn letter(
         &self,
         db: &mut AnyConnection,
-    ) -> Result<Option<Result<Envelope, Invalid>>, DatabaseError> {
+    ) -> Result<Option<Result<Envelope, Unsendable>>, DatabaseError> {
         let row = sqlx::query(LETTER)
             .bind(self.key.group.as_str())
             .bind(self.key.tx_no.to_string())
@@ -137,6 +137,17 @@ impl SendRequest {
     }
 }
 
+/// Why a letter can't be sent again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unsendable {
+    #[error("it is of a format that this notifier could not read")]
+    OtherFormat,
+    #[error("it is not a notification: {0}")]
+    Invalid(#[from] Invalid),
+    #[error(transparent)]
+    Undecodable(#[from] Undecodable),
+}
+
 /// A letter's columns, as they were received once.
 struct Letter {
     topic: String,
@@ -147,6 +158,7 @@ struct Letter {
     traceparent: Option<String>,
     initiator_id: String,
     body: Vec<u8>,
+    format: u32,
 }
 
 impl Letter {
@@ -160,10 +172,24 @@ impl Letter {
             traceparent: row.try_get("traceparent")?,
             initiator_id: row.try_get("initiator_id")?,
             body: row.try_get("body")?,
+            format: columns::number(row, "format")?,
         })
     }
 
-    fn envelope(self, key: &Key, generation: u32) -> Result<Envelope, Invalid> {
+    /// The message anew, read back as whoever receives it will read it.
+    fn envelope(self, key: &Key, generation: u32) -> Result<Envelope, Unsendable> {
+        if self.format != columns::FORMAT {
+            return Err(Unsendable::OtherFormat);
+        }
+        let message = self.rebuilt(key, generation)?.to_message();
+        Ok(Envelope::decode(
+            &message.topic,
+            &message.properties,
+            message.body,
+        )?)
+    }
+
+    fn rebuilt(self, key: &Key, generation: u32) -> Result<Envelope, Invalid> {
         Ok(Envelope {
             notification: Notification {
                 source: key.source.clone(),

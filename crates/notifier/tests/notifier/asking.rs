@@ -129,9 +129,10 @@ async fn the_feed_is_read_page_by_page_to_its_end() {
     }
     assert_eq!(kinds.len(), 10);
     assert_eq!(kinds.iter().filter(|kind| *kind == "delivered").count(), 5);
-    // Another initiator's feed is its own.
+    // Another initiator's feed is its own, but its cursor moves to the same end.
     let (_, page) = notifier.get("/v1/outcomes?source=somebody").await;
-    assert_eq!((&page["outcomes"], &page["next"]), (&json!([]), &json!("")));
+    assert_eq!(page["outcomes"], json!([]));
+    assert_eq!(page["next"], json!(after));
     notifier.stop().await;
 }
 
@@ -187,4 +188,29 @@ async fn without_its_broker_it_starts_and_says_what_is_missing() {
         "{body}"
     );
     notifier.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_of_which_nothing_is_heard_moves_on_with_everybody() {
+    let world = World::new().await;
+    let notifier = world.notifier().await;
+    let tx_no = world.transfer().await;
+    notifier.until(tx_no, "delivered").await;
+    let feed = eventually("the feed", async || {
+        let page = notifier.outcomes().await;
+        (page.outcomes.len() == 2).then_some(page)
+    });
+    let feed = feed.await;
+    let (status, quiet) = notifier.get("/v1/outcomes?source=quiet").await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(quiet["outcomes"], json!([]));
+    assert_eq!(quiet["next"], json!(feed.outcomes[1].id), "and no further");
+    // A cursor that is further on stays, and a full page ends at its last line.
+    let path = "/v1/outcomes?source=bank1&limit=1&after=0";
+    let (_, first) = notifier.get(path).await;
+    assert_eq!(first["next"], json!(feed.outcomes[0].id));
+    assert_eq!(first["at_end"], json!(false));
+    let (_, past) = notifier.get("/v1/outcomes?source=quiet&after=f").await;
+    assert_eq!(past["next"], json!("f"));
+    notifier.stop().await;
 }

@@ -265,3 +265,83 @@ async fn a_discarded_letter_stays_dead() {
     assert_eq!(view.notification.state.as_str(), "dead");
     notifier.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_from_a_stale_list_touches_no_newer_letter() {
+    let world = World::new().await;
+    world.receiver.answer(422);
+    let notifier = world.notifier().await;
+    let tx_no = world.transfer().await;
+    notifier.until(tx_no, "dead").await;
+    let resend = format!("/v1/dead-letters/{tx_no}/resend");
+    let (status, _) = notifier.post(&resend, json!({"anyway": true})).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    eventually("the second letter", async || {
+        let letters = notifier.letters().await.letters;
+        letters.iter().any(|l| l.id.ends_with("/1")).then_some(())
+    })
+    .await;
+    let whole = |generation| format!("/v1/dead-letters/bank2%2Fbank1%2F{tx_no}%2F{generation}");
+    for (action, body) in [
+        ("discard", json!({"reason": "old"})),
+        ("resend", json!({"anyway": true})),
+    ] {
+        let (status, answer) = notifier.post(&format!("{}/{action}", whole(0)), body).await;
+        assert_eq!(status, StatusCode::CONFLICT, "{action} {answer}");
+    }
+    assert_eq!(notifier.letters().await.letters.len(), 1, "still open");
+    let discard = format!("{}/discard", whole(1));
+    let (status, _) = notifier.post(&discard, json!({"reason": "seen"})).await;
+    assert_eq!(status, StatusCode::OK);
+    notifier.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_that_makes_no_message_of_its_format_is_not_resent() {
+    let world = World::new().await;
+    world.receiver.answer(422);
+    let notifier = world.notifier().await;
+    let tx_no = world.transfer().await;
+    notifier.until(tx_no, "dead").await;
+    let record = world.record().await;
+    let path = format!("/v1/dead-letters/{tx_no}/resend");
+    for broken in [
+        "UPDATE dead_letter SET format = 0",
+        "UPDATE dead_letter SET format = 1, event_type = ''",
+    ] {
+        let mut db = record.write().await.unwrap();
+        sqlx::query(broken).execute(&mut *db).await.unwrap();
+        drop(db);
+        let (status, answer) = notifier.post(&path, json!({"anyway": true})).await;
+        assert_eq!(status, StatusCode::CONFLICT, "{broken} {answer}");
+        let view = notifier.find(tx_no).await.unwrap();
+        assert_eq!(view.notification.state.as_str(), "dead");
+        assert_eq!(view.notification.generation, 0);
+    }
+    notifier.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_malformed_copy_that_claims_anothers_number_dies_by_itself() {
+    let world = World::new().await;
+    let notifier = world.notifier().await;
+    let envelope = envelope();
+    let tx_no = envelope.notification.tx_no;
+    world.send(&envelope).await;
+    notifier.until(tx_no, "delivered").await;
+    let wire = envelope.to_message();
+    let mut message = Message::new(wire.topic, wire.body);
+    message.properties = wire.properties;
+    message.properties.remove(message::EVENT_TYPE);
+    world.send_message(message).await;
+    let letter = eventually("the letter", async || {
+        notifier.letters().await.letters.into_iter().next()
+    });
+    let letter = letter.await;
+    assert!(letter.id.starts_with("bank2/-/"), "{}", letter.id);
+    assert_ne!(letter.tx_no, tx_no);
+    until_forwarded(&notifier, letter.tx_no).await;
+    let view = notifier.find(tx_no).await.unwrap();
+    assert_eq!(view.notification.state.as_str(), "delivered");
+    notifier.stop().await;
+}

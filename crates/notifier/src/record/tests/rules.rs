@@ -263,3 +263,16 @@ async fn a_letter_keeps_of_a_huge_malformed_body_only_its_beginning() {
     let kept = "SELECT LENGTH(body) FROM dead_letter";
     assert_eq!(fixture.count(kept).await, 262_144);
 }
+
+#[tokio::test]
+async fn a_malformed_copy_moves_nobodys_row() {
+    let fixture = Fixture::new().await;
+    fixture.write(&copy(), parked(10_000)).await;
+    let mut malformed = copy();
+    malformed.reading = crate::copy::Reading::Malformed;
+    let died = Event::Died(DeadReason::Malformed);
+    assert_eq!(fixture.write(&malformed, died).await, Moved::No);
+    let row = fixture.standing(&copy()).await.unwrap();
+    assert_eq!((row.state, row.parks), (State::Waiting, 1));
+    assert_eq!(fixture.count("SELECT COUNT(*) FROM dead_letter").await, 0);
+}

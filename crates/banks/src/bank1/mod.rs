@@ -48,7 +48,7 @@ struct Bank1 {
     clock: Clock,
 }
 
-/// Runs bank1 until the shutdown's soft phase, then finishes what is under way. `ready` is told the address that it
+/// Runs bank1 until the shutdown's soft phase, then finishes what is under way, or until its hard phase. `ready` is told the address that it
 /// listens at. Neither the broker nor the notifier needs to be up.
 ///
 /// # Errors
@@ -88,7 +88,9 @@ pub async fn run(
         clock,
     };
     ready(address);
-    let served = service::http::serve(listener, http::routes(bank), shutdown).await;
-    initiator.close().await;
+    let served = service::http::serve(listener, http::routes(bank), shutdown.clone()).await;
+    // What the hard phase cuts off here, the check-backs decide.
+    let closed = shutdown.unless_forced(initiator.close()).await;
+    tracing::info!(event = "bank1_stopped", in_order = closed.is_some());
     served.context("serving bank1's HTTP")
 }

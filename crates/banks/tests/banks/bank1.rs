@@ -271,3 +271,20 @@ async fn committed_transfers_are_listed_page_by_page() {
     );
     assert_eq!(second.next, None);
 }
+
+#[tokio::test]
+async fn the_hard_phase_waits_for_no_sending() {
+    let folder = folder();
+    let broker = broker(folder.path()).await;
+    let bank = Bank::one(folder.path(), broker.address(), Demo::On).await;
+    let tx_no = fresh_tx_no();
+    let hold = json!({ "step": "before_half", "tx_no": tx_no });
+    assert_eq!(bank.post("/demo/hold", hold).await.0, 204);
+    let request = bank
+        .request(Method::POST, "/transfers")
+        .json(&transfer(&tx_no, 1000));
+    let caller = tokio::spawn(request.send());
+    bank.held().await;
+    bank.force().await;
+    caller.abort();
+}

@@ -135,6 +135,14 @@ impl Bank {
         self.running.take().unwrap().await.unwrap().unwrap();
     }
 
+    /// Begins the hard phase and waits for the end.
+    pub(crate) async fn force(mut self) {
+        self.shutdown.force();
+        let running = self.running.take().unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(10), running).await;
+        ended.expect("it ends at once").unwrap().unwrap();
+    }
+
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url))
     }

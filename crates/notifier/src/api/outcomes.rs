@@ -38,6 +38,12 @@ pub(super) async fn page(
         let detail = format!("{limit} is refused");
         return Err(Problem::invalid("limit", detail, format!("1 to {MOST}")).into());
     }
+    // A cursor that is none sorts somewhere all the same: unrefused, it would hide outcomes.
+    if !asked.after.is_empty() && uuid::Uuid::parse_str(&asked.after).is_err() {
+        let detail = format!("{:?} is refused", asked.after);
+        let limit = "empty, or an outcome's id: the `next` of an earlier page";
+        return Err(Problem::invalid("after", detail, limit).into());
+    }
     let lag_ms = i64::try_from(state.feed_lag.as_millis()).unwrap_or(i64::MAX);
     let end = ids::before(state.clock.now_ms() - lag_ms).to_string();
     let mut db = state.record.database().read().await?;

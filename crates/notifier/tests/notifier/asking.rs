@@ -206,11 +206,18 @@ async fn a_source_of_which_nothing_is_heard_moves_on_with_everybody() {
     assert_eq!(quiet["outcomes"], json!([]));
     assert_eq!(quiet["next"], json!(feed.outcomes[1].id), "and no further");
     // A cursor that is further on stays, and a full page ends at its last line.
-    let path = "/v1/outcomes?source=bank1&limit=1&after=0";
-    let (_, first) = notifier.get(path).await;
+    let first_id = "00000000-0000-7000-8000-000000000000";
+    let path = format!("/v1/outcomes?source=bank1&limit=1&after={first_id}");
+    let (_, first) = notifier.get(&path).await;
     assert_eq!(first["next"], json!(feed.outcomes[0].id));
     assert_eq!(first["at_end"], json!(false));
-    let (_, past) = notifier.get("/v1/outcomes?source=quiet&after=f").await;
-    assert_eq!(past["next"], json!("f"));
+    let last_id = "ffffffff-ffff-7fff-bfff-ffffffffffff";
+    let path = format!("/v1/outcomes?source=quiet&after={last_id}");
+    let (_, past) = notifier.get(&path).await;
+    assert_eq!(past["next"], json!(last_id));
+    // A cursor that is none would sort somewhere and hide what lies before it.
+    let (status, refused) = notifier.get("/v1/outcomes?source=bank1&after=zzz").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused["field"], json!("after"));
     notifier.stop().await;
 }

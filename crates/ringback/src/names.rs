@@ -1,8 +1,13 @@
 //! Who owns which account: the banks are asked, and where they don't answer the number stands for the name.
 
+use std::time::Duration;
+
 use notification::api::bank1::Accounts;
 
 use crate::reach::{Reach, Who};
+
+/// Names are a courtesy: nobody waits longer for them.
+const NAMES_WITHIN: Duration = Duration::from_secs(1);
 
 /// The owners' names as far as the banks told them.
 #[derive(Debug, Default)]
@@ -11,11 +16,11 @@ pub(crate) struct Names {
     bank2: Option<Accounts>,
 }
 
-/// Asks both banks; a bank that is away costs the names, nothing more.
+/// Asks both banks; a bank that is away or hangs costs its names, nothing more.
 pub(crate) async fn of(reach: &Reach) -> Names {
     let (bank1, bank2) = tokio::join!(
-        reach.get(Who::Bank1, "/accounts", &()),
-        reach.get(Who::Bank2, "/accounts", &())
+        reach.get_within(NAMES_WITHIN, Who::Bank1, "/accounts", &()),
+        reach.get_within(NAMES_WITHIN, Who::Bank2, "/accounts", &())
     );
     Names {
         bank1: bank1.ok(),

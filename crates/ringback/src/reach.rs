@@ -20,8 +20,10 @@ use crate::config;
 use crate::failure::Failure;
 use known::Known;
 
+/// How long a service that is there may take to answer: a hung one freezes nobody's terminal.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Longer than bank1's longest transaction: whoever gives up earlier would not hear how it ended.
-const ANSWER_WITHIN: Duration = Duration::from_secs(40);
+pub const TRANSACTION_WITHIN: Duration = Duration::from_secs(40);
 
 /// Who is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +52,8 @@ impl Who {
 pub enum AskError {
     /// Nobody listens there: the service saw nothing of the question.
     NotThere(Failure),
+    /// Nobody was asked: the notifier answers only who has its operator's token, and there is none.
+    NoToken(Failure),
     /// The connection broke or the answer took too long: the service may have acted on it.
     Broken(Failure),
     /// The service refused, and said why.
@@ -59,7 +63,9 @@ pub enum AskError {
 impl From<AskError> for Failure {
     fn from(error: AskError) -> Self {
         match error {
-            AskError::NotThere(failure) | AskError::Broken(failure) => failure,
+            AskError::NotThere(failure)
+            | AskError::NoToken(failure)
+            | AskError::Broken(failure) => failure,
             AskError::Refused(problem) => refusal(&problem),
         }
     }
@@ -126,8 +132,19 @@ impl Reach {
         path: &str,
         query: &impl Serialize,
     ) -> Result<T, AskError> {
+        self.get_within(ANSWER_WITHIN, who, path, query).await
+    }
+
+    /// Asks with GET, and waits no longer than this.
+    pub async fn get_within<T: DeserializeOwned>(
+        &self,
+        within: Duration,
+        who: Who,
+        path: &str,
+        query: &impl Serialize,
+    ) -> Result<T, AskError> {
         let request = self.request(who, Method::GET, path)?.query(query);
-        self.send(who, request).await
+        self.send(who, request, within).await
     }
 
     /// Asks with POST and a JSON body.
@@ -137,8 +154,19 @@ impl Reach {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, AskError> {
+        self.post_within(ANSWER_WITHIN, who, path, body).await
+    }
+
+    /// Asks with POST and a JSON body, and waits no longer than this.
+    pub async fn post_within<T: DeserializeOwned>(
+        &self,
+        within: Duration,
+        who: Who,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, AskError> {
         let request = self.request(who, Method::POST, path)?.json(body);
-        self.send(who, request).await
+        self.send(who, request, within).await
     }
 
     fn base(&self, who: Who) -> &str {
@@ -154,7 +182,7 @@ impl Reach {
             .http
             .request(method, format!("{}{path}", self.base(who)));
         match who {
-            Who::Notifier => Ok(request.bearer_auth(self.token().map_err(AskError::NotThere)?)),
+            Who::Notifier => Ok(request.bearer_auth(self.token().map_err(AskError::NoToken)?)),
             Who::Bank1 | Who::Bank2 => Ok(request),
         }
     }
@@ -166,11 +194,19 @@ impl Reach {
         match std::fs::read_to_string(&self.token_file) {
             Ok(token) => Ok(token.trim().to_owned()),
             Err(error) => {
+                let why = match error.kind() {
+                    std::io::ErrorKind::NotFound => String::new(),
+                    _ => format!(": {error}"),
+                };
                 let failure = Failure::operation(format!(
-                    "no operator's token in {}: {error}",
+                    "no operator's token at {}{why}",
                     self.token_file.display()
                 ));
-                Err(failure.help(self.start_help()))
+                Err(failure.help(format!(
+                    "Name the running system's data folder with --data-dir, or give its token with --token. \
+                     If nothing runs yet: {}",
+                    self.start_command()
+                )))
             }
         }
     }
@@ -179,16 +215,18 @@ impl Reach {
         &self,
         who: Who,
         request: RequestBuilder,
+        within: Duration,
     ) -> Result<T, AskError> {
         let response = request
+            .timeout(within)
             .send()
             .await
-            .map_err(|error| self.silence(who, &error))?;
+            .map_err(|error| self.silence(who, &error, within))?;
         let status = response.status();
         let body = response
             .bytes()
             .await
-            .map_err(|error| self.silence(who, &error))?;
+            .map_err(|error| self.silence(who, &error, within))?;
         if !status.is_success() {
             return Err(AskError::Refused(Box::new(problem(status, &body))));
         }
@@ -203,10 +241,24 @@ impl Reach {
     }
 
     /// What an error of the connection means.
-    fn silence(&self, who: Who, error: &reqwest::Error) -> AskError {
+    fn silence(&self, who: Who, error: &reqwest::Error, within: Duration) -> AskError {
         let cause = innermost(error);
         let (name, base) = (who.name(), self.base(who));
-        if error.is_connect() || error.is_builder() {
+        if error.is_timeout() {
+            let failure = Failure::operation(format!(
+                "{name} at {base} does not answer within {}",
+                humantime::format_duration(within)
+            ));
+            let failure = failure.help(format!(
+                "Does it hang? Its process: {}",
+                self.data.join("run.json").display()
+            ));
+            if error.is_connect() {
+                AskError::NotThere(failure)
+            } else {
+                AskError::Broken(failure)
+            }
+        } else if error.is_connect() || error.is_builder() {
             let failure = Failure::operation(format!("{name} at {base} does not answer: {cause}"));
             AskError::NotThere(failure.help(self.start_help()))
         } else {
@@ -217,13 +269,17 @@ impl Reach {
     }
 
     fn start_help(&self) -> String {
+        format!("Start the system: {}", self.start_command())
+    }
+
+    fn start_command(&self) -> String {
         let usual = self.data == Path::new(".ringback");
         let folder = if usual {
             String::new()
         } else {
             format!(" --data-dir {}", self.data.display())
         };
-        format!("Start the system: ringback up{folder}")
+        format!("ringback up{folder}")
     }
 }
 
@@ -247,11 +303,7 @@ fn innermost(error: &reqwest::Error) -> String {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    if error.is_timeout() {
-        format!("no answer within {} s", ANSWER_WITHIN.as_secs())
-    } else {
-        cause.to_string()
-    }
+    cause.to_string()
 }
 
 #[cfg(test)]

@@ -165,6 +165,7 @@ async fn under_way(
     {
         Ok(states) => states.states,
         Err(AskError::Refused(problem)) => return Err(crate::reach::refusal(&problem)),
+        Err(AskError::NoToken(failure)) => return Err(failure),
         Err(_) => {
             books.undelivered_fen += missing
                 .iter()

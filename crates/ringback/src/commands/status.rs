@@ -61,9 +61,9 @@ pub async fn run(args: Args) -> Outcome {
     let (notification, notifier_silent) = match at_notifier(&reach, &args.ending).await {
         Ok(found) => (found, None),
         Err(AskError::Refused(problem)) => return Err(crate::reach::refusal(&problem)),
-        Err(AskError::NotThere(failure) | AskError::Broken(failure)) => {
-            (None, Some(failure.message))
-        }
+        Err(
+            AskError::NotThere(failure) | AskError::NoToken(failure) | AskError::Broken(failure),
+        ) => (None, Some(failure.message)),
     };
     let tx_no = match &notification {
         Some(view) => view.notification.tx_no,

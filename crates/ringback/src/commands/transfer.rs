@@ -16,32 +16,28 @@ use tokio::time::Instant;
 
 pub use self::flags::Args;
 use self::told::{Report, Told};
-use super::watch::{Ended, Watch};
+use super::watch::{Ended, Watch, within};
 use crate::failure::{Failure, Outcome};
-use crate::reach::{AskError, Reach, Who};
+use crate::reach::{ANSWER_WITHIN, AskError, Reach, TRANSACTION_WITHIN, Who};
 use crate::screen::{self, Format, Paint};
 use crate::{names, render};
 
 /// Makes the transfer.
 pub async fn run(args: Args) -> Outcome {
+    let until = Instant::now() + args.timeout;
     let reach = Reach::find(&args.services)?;
-    let names = names::of(&reach).await;
     let transfer = Transfer {
         tx_no: args.tx_no.unwrap_or_else(fresh_tx_no),
         start_ms: service::clock::now_ms(),
-        until: Instant::now() + args.timeout,
+        until,
         format: args.output.format(),
         paint: Paint::for_stdout(),
         reach: &reach,
         args: &args,
     };
-    transfer.say(&render::transfer::heading(
-        &transfer.tx_no,
-        &names.at_bank1(&args.from),
-        &names.at_bank2(&args.to),
-        args.amount,
-    ));
-    let (took_ms, told) = transfer.make().await?;
+    // The names adorn the first line; the money does not wait for them.
+    let ((), asked) = tokio::join!(transfer.head(), transfer.ask());
+    let (took_ms, told) = transfer.make(asked).await?;
     transfer.report(took_ms, told)
 }
 
@@ -68,19 +64,39 @@ impl Transfer<'_> {
         }
     }
 
-    /// Asks bank1 for it, and goes on asking if it must.
-    async fn make(&self) -> Result<(Option<TookMs>, Told), Failure> {
+    /// The first line: who pays whom.
+    async fn head(&self) {
+        if self.format == Format::Text {
+            let names = names::of(self.reach).await;
+            self.say(&render::transfer::heading(
+                &self.tx_no,
+                &names.at_bank1(&self.args.from),
+                &names.at_bank2(&self.args.to),
+                self.args.amount,
+            ));
+        }
+    }
+
+    /// Asks bank1 for it.
+    async fn ask(&self) -> Result<TransferAnswer, AskError> {
         let request = TransferRequest {
             tx_no: Some(self.tx_no),
             from_account: self.args.from.clone(),
             to_account: self.args.to.clone(),
             amount_fen: self.args.amount,
         };
-        match self
-            .reach
-            .post::<TransferAnswer>(Who::Bank1, "/transfers", &request)
+        let within = within(self.until, TRANSACTION_WITHIN);
+        self.reach
+            .post_within(within, Who::Bank1, "/transfers", &request)
             .await
-        {
+    }
+
+    /// Follows up on what bank1 said, and goes on asking if it must.
+    async fn make(
+        &self,
+        asked: Result<TransferAnswer, AskError>,
+    ) -> Result<(Option<TookMs>, Told), Failure> {
+        match asked {
             Ok(answer) if answer.state == BusinessState::Unknown => Ok((
                 None,
                 self.unknown("bank1 does not know yet whether it committed")
@@ -93,7 +109,7 @@ impl Transfer<'_> {
                 Ok((answer.took_ms, self.committed().await?))
             }
             Err(AskError::Broken(failure)) => Ok((None, self.unknown(&failure.message).await?)),
-            Err(AskError::NotThere(failure)) => Err(failure),
+            Err(AskError::NotThere(failure) | AskError::NoToken(failure)) => Err(failure),
             Err(AskError::Refused(problem)) if problem.status == 500 && problem.state.is_some() => {
                 let text = format!(
                     "{}: {}. No money was moved, nothing is sent.",
@@ -154,7 +170,12 @@ impl Transfer<'_> {
         let path = format!("/results/{}", self.tx_no);
         let progress = screen::Progress::new(self.format);
         while Instant::now() < self.until {
-            match self.reach.get::<ResultView>(Who::Bank1, &path, &()).await {
+            let within = within(self.until, ANSWER_WITHIN);
+            match self
+                .reach
+                .get_within::<ResultView>(within, Who::Bank1, &path, &())
+                .await
+            {
                 Ok(result) if result.state != BusinessState::Unknown => return Ok(Some(result)),
                 Ok(_) => progress.show("waiting for the check-back …"),
                 Err(AskError::Refused(problem)) if problem.status != 503 => {

@@ -7,7 +7,7 @@ use notification::{NotificationState, TxNo};
 use tokio::time::Instant;
 
 use crate::failure::Failure;
-use crate::reach::{AskError, Reach, Who};
+use crate::reach::{ANSWER_WITHIN, AskError, Reach, Who};
 use crate::render::moment::span;
 use crate::screen::{self, Format, Progress};
 
@@ -53,9 +53,11 @@ impl Watch<'_> {
         let progress = Progress::new(self.format);
         let (mut told, mut newest) = (0, None);
         loop {
+            let within = within(self.until, ANSWER_WITHIN);
+            let query = NotificationQuery::default();
             match self
                 .reach
-                .get::<NotificationView>(Who::Notifier, &path, &NotificationQuery::default())
+                .get_within::<NotificationView>(within, Who::Notifier, &path, &query)
                 .await
             {
                 Ok(view) => {
@@ -81,6 +83,7 @@ impl Watch<'_> {
                 Err(AskError::Refused(problem)) if problem.status != 503 => {
                     return Err(crate::reach::refusal(&problem));
                 }
+                Err(AskError::NoToken(failure)) => return Err(failure),
                 Err(_) => progress.show("waiting for the notifier to come back …"),
             }
             if Instant::now() >= self.until {
@@ -108,6 +111,11 @@ impl Watch<'_> {
             screen::line(text);
         }
     }
+}
+
+/// What is left until then, but no more than `most`, and enough for one question.
+pub(super) fn within(until: Instant, most: Duration) -> Duration {
+    (until.saturating_duration_since(Instant::now())).clamp(PAUSE, most)
 }
 
 fn waiting(view: &NotificationView, now_ms: i64) -> String {

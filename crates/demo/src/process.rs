@@ -103,8 +103,11 @@ pub(crate) fn stderr_path(logs: &Path, kind: ServiceKind) -> PathBuf {
 }
 
 /// The end of a log, for an error message: a panic from its first line, else the last few lines.
-pub(crate) fn last_words(path: &Path) -> String {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+/// Only what stands from byte `from` on counts: what was said before was said by predecessors.
+pub(crate) fn last_words(path: &Path, from: u64) -> String {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    let from = usize::try_from(from).unwrap_or(usize::MAX);
+    let text = String::from_utf8_lossy(bytes.get(from..).unwrap_or_default()).into_owned();
     let lines: Vec<&str> = text
         .lines()
         .filter(|line| !line.trim().is_empty())

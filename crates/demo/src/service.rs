@@ -70,12 +70,12 @@ impl Service {
             logs,
             ..
         } = &self.spec;
+        let stderr = stderr_path(logs, *kind);
+        let said_before = std::fs::metadata(&stderr).map_or(0, |file| file.len());
         let mut process =
-            Process::spawn(program, args, &stderr_path(logs, *kind)).map_err(|source| {
-                StageError::Spawn {
-                    program: program.path.clone(),
-                    source,
-                }
+            Process::spawn(program, args, &stderr).map_err(|source| StageError::Spawn {
+                program: program.path.clone(),
+                source,
             })?;
         let ready = tokio::time::timeout(READY_WITHIN, process.ready(*kind)).await;
         match ready {
@@ -90,7 +90,7 @@ impl Service {
             }
             Ok(Ok(None)) => {
                 let status = process.kill9().await.map_err(|source| self.io(source))?;
-                Err(self.ended(status))
+                Err(self.ended(status, said_before))
             }
             Ok(Err(source)) => Err(self.io(source)),
             Err(_elapsed) => {
@@ -137,11 +137,11 @@ impl Service {
         Ok(())
     }
 
-    fn ended(&self, status: ExitStatus) -> StageError {
+    fn ended(&self, status: ExitStatus, said_before: u64) -> StageError {
         StageError::Ended {
             service: self.spec.kind,
             status,
-            said: last_words(&stderr_path(&self.spec.logs, self.spec.kind)),
+            said: last_words(&stderr_path(&self.spec.logs, self.spec.kind), said_before),
             logs: self.spec.logs.clone(),
         }
     }

@@ -79,6 +79,16 @@ async fn a_service_that_ends_before_it_is_ready_says_why() {
 }
 
 #[tokio::test]
+async fn a_service_is_not_blamed_for_what_an_earlier_start_said() {
+    let data = tempfile::tempdir().unwrap();
+    std::fs::write(data.path().join("bank1.stderr"), "error: mended since\n").unwrap();
+    let mut service = service(&data, "echo 'error: of today' >&2; exit 2");
+    let text = service.start().await.unwrap_err().to_string();
+    assert!(text.contains("error: of today"), "{text}");
+    assert!(!text.contains("mended since"), "{text}");
+}
+
+#[tokio::test]
 async fn how_a_service_died_is_told() {
     let data = tempfile::tempdir().unwrap();
     let line = WELL_BEHAVED.trim_end_matches("; read -r _");

@@ -5,10 +5,13 @@
 //! was taken by somebody between the look and the bind, it starts over with others.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::addresses::Addresses;
 use crate::config_file::ConfigFile;
@@ -21,6 +24,13 @@ use crate::stage_error::StageError;
 
 /// How often a start is repeated on other ports.
 const TRIES: u32 = 4;
+
+/// How long the broker of a stage that was killed may take to end.
+const ORPHAN_ENDS_WITHIN: Duration = Duration::from_secs(10);
+/// Between two tries to take its folder over.
+const ORPHAN_PAUSE: Duration = Duration::from_millis(300);
+/// What the broker says of a folder that another one holds.
+const FOLDER_IN_USE: &str = "is in use by another broker";
 
 /// The program that runs a service as `<program> <service> …`.
 #[derive(Debug, Clone)]
@@ -136,7 +146,7 @@ impl Stage {
     /// The broker first, so that nobody's first connection fails; then the rest side by side.
     async fn start(&mut self) -> Result<(), StageError> {
         match &mut self.broker {
-            Some(broker) => broker.start().await?,
+            Some(broker) => start_after_orphan(broker).await?,
             None => self.record_broker_elsewhere()?,
         }
         let (bank1, bank2, notifier) = tokio::join!(
@@ -175,6 +185,33 @@ impl Stage {
             service: ServiceKind::Broker,
             source,
         })
+    }
+}
+
+/// Starts the broker. One that was left behind by a stage that was killed ends by itself, but not at once, and holds
+/// its folder until then: that is waited for.
+async fn start_after_orphan(broker: &mut Service) -> Result<(), StageError> {
+    let until = Instant::now() + ORPHAN_ENDS_WITHIN;
+    let mut told = false;
+    loop {
+        match broker.start().await {
+            Err(StageError::Ended { said, .. })
+                if said.contains(FOLDER_IN_USE) && Instant::now() < until =>
+            {
+                if !told {
+                    told = true;
+                    let mut err = std::io::stderr().lock();
+                    // A courtesy: who does not see it waits all the same.
+                    let _unseen = writeln!(
+                        err,
+                        "another broker still holds the data folder; waiting up to {} s for it to end",
+                        ORPHAN_ENDS_WITHIN.as_secs()
+                    );
+                }
+                tokio::time::sleep(ORPHAN_PAUSE).await;
+            }
+            other => return other,
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 //! (where a bank listens) or that say more than their crate knows (the embedded broker's groups name a ladder, the
 //! broker itself knows delays).
 
+mod complaint;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use std::time::Duration;
 use notification::Ladder;
 use serde::Deserialize;
 
+use self::complaint::complaint;
 use crate::failure::Failure;
 
 /// The whole file.
@@ -155,7 +158,7 @@ impl File {
             Failure::usage(format!(
                 "configuration {}: {}",
                 path.display(),
-                error.to_string().trim_end()
+                complaint(&error, text)
             ))
         })
     }

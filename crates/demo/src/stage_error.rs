@@ -6,6 +6,13 @@ use std::time::Duration;
 
 use crate::service_kind::ServiceKind;
 
+impl StageError {
+    /// Whether the service refused its configuration: its program ends with 2 then, and trying again changes nothing.
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, Self::Ended { status, .. } if status.code() == Some(2))
+    }
+}
+
 /// Why a service did not come up; each names the log that says more.
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {

@@ -15,7 +15,7 @@ use demo::{
 use tokio::time::Instant;
 
 use self::progress::Progress;
-use super::staging::{INTERRUPTED, folder, interrupted, program};
+use super::staging::{INTERRUPTED, folder, interrupted, program, unraised};
 use crate::cli::DataDir;
 use crate::failure::{Failure, Outcome};
 use crate::screen;
@@ -106,7 +106,9 @@ async fn play(
     script: &Script,
     board: &Board,
 ) -> Result<Ending, Failure> {
-    let mut stage = Stage::raise(plan, folder, config, ports).await?;
+    let mut stage = Stage::raise(plan, folder, config, ports)
+        .await
+        .map_err(unraised)?;
     let world = World::new(http()?, &stage.addresses, folder.path())?;
     let ending = Box::pin(demo::story::play(&mut stage, &world, script, board)).await;
     stage.stop(GRACE).await.map_err(anyhow::Error::from)?;

@@ -7,6 +7,7 @@ mod flags;
 mod place;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
 pub use self::flags::{Bank1Args, Bank2Args, BrokerArgs, Common, NotifierArgs};
@@ -24,7 +25,7 @@ pub async fn broker(args: BrokerArgs) -> Outcome {
     let config = compose::broker(place.file, &over, &place.data);
     let broker = broker::Broker::start(config)
         .await
-        .map_err(|error| Failure::from(anyhow::Error::from(error)))?;
+        .map_err(|error| unstarted(error, &place.config))?;
     announce("broker", broker.address());
     let soft = place.shutdown.soft();
     tokio::select! {
@@ -89,6 +90,20 @@ pub async fn bank2(args: Bank2Args) -> Outcome {
     }))
     .await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A broker that did not start: over its configuration, or over the machine.
+fn unstarted(error: broker::StartError, config: &Path) -> Failure {
+    let configuration = matches!(
+        error,
+        broker::StartError::Name { .. } | broker::StartError::Value { .. }
+    );
+    let failure = Failure::from(anyhow::Error::from(error));
+    if configuration {
+        named(config)(Failure::usage(failure.message))
+    } else {
+        failure
+    }
 }
 
 fn overrides(common: &Common) -> Overrides {

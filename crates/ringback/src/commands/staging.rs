@@ -44,6 +44,19 @@ pub(super) async fn interrupted() -> Result<(), Failure> {
 /// Exit code of a program that was interrupted, as shells know it.
 pub(super) const INTERRUPTED: u8 = 130;
 
+/// A stage that did not come up: a service's complaint about its configuration is one of the whole.
+pub(super) fn unraised(error: anyhow::Error) -> Failure {
+    let configuration = error
+        .downcast_ref::<demo::StageError>()
+        .is_some_and(demo::StageError::is_configuration);
+    let failure = Failure::from(error);
+    if configuration {
+        Failure::usage(failure.message)
+    } else {
+        failure
+    }
+}
+
 /// A folder that can't be used: another one has to be named, or the other process stopped.
 pub(super) fn folder(error: &demo::FolderError) -> Failure {
     match error {

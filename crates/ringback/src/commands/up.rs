@@ -12,7 +12,7 @@ use notification::Ladder;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::staging::{folder, interrupted, program};
+use super::staging::{folder, interrupted, program, unraised};
 use crate::cli::DataDir;
 use crate::failure::{Failure, Outcome};
 use crate::screen::{self, Paint};
@@ -89,9 +89,9 @@ async fn raise(plan: &StagePlan, folder: &DataFolder) -> Result<Stage, Failure> 
     let file = folder.path().join("ringback.toml");
     if file.exists() {
         let addresses = addresses(&file, &plan.broker)?;
-        return Ok(Stage::raise_at(plan, folder, file, addresses)
+        return Stage::raise_at(plan, folder, file, addresses)
             .await
-            .map_err(anyhow::Error::from)?);
+            .map_err(|error| unraised(error.into()));
     }
     let timings = match plan.amounts {
         DemoAmounts::On => Timings::DEMO,
@@ -99,7 +99,9 @@ async fn raise(plan: &StagePlan, folder: &DataFolder) -> Result<Stage, Failure> 
     };
     let config = ConfigFile::new(plan.ladder.as_deref().unwrap_or("rocketmq"), timings);
     let mut ports = Ports::new(UsualPorts::Prefer, fastrand::Rng::new());
-    Ok(Stage::raise(plan, folder, &config, &mut ports).await?)
+    Stage::raise(plan, folder, &config, &mut ports)
+        .await
+        .map_err(unraised)
 }
 
 /// Where the file says that the services listen.

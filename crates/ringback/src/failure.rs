@@ -86,7 +86,14 @@ impl Failure {
 impl From<anyhow::Error> for Failure {
     /// Whatever a service or the stage reports is a failed operation; its causes are told in one line.
     fn from(error: anyhow::Error) -> Self {
-        Self::operation(format!("{error:#}"))
+        let mut message = error.to_string();
+        for cause in error.chain().skip(1).map(ToString::to_string) {
+            // Many an error repeats its cause in its own text.
+            if !message.contains(&cause) {
+                message = format!("{message}: {cause}");
+            }
+        }
+        Self::operation(message)
     }
 }
 
@@ -101,3 +108,17 @@ impl std::fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_the_error_repeats_is_told_once() {
+        let cause = || std::io::Error::other("no space left");
+        let plain = anyhow::Error::from(cause()).context("writing");
+        assert_eq!(Failure::from(plain).message, "writing: no space left");
+        let repeated = anyhow::Error::from(cause()).context("writing: no space left");
+        assert_eq!(Failure::from(repeated).message, "writing: no space left");
+    }
+}

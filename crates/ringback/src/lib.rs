@@ -41,7 +41,7 @@ pub fn main() -> ExitCode {
     let outcome = runtime.block_on(Box::pin(commands::run(cli.command)));
     // A thread of the runtime may still sit in a read of standard input: nobody waits for it.
     runtime.shutdown_background();
-    match outcome {
+    match outcome.and_then(|code| screen::written().map(|()| code)) {
         Ok(code) => code,
         Err(failure) => errors.report(&failure),
     }

@@ -3,8 +3,9 @@
 //! Colour only on a terminal and only if `NO_COLOR` is unset; `--json` never has any. A reader that closes the
 //! pipe (`ringback dlq list | head -1`) ends the output, not the program with a panic.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use crate::cli::Cli;
 use crate::failure::Failure;
@@ -64,11 +65,34 @@ impl Paint {
     }
 }
 
-/// Writes one line (or several) to standard output. A closed pipe is the reader's choice and no error.
+/// Why standard output lost something, the first time it did.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// Whether all results were written: a full disk must not look like success.
+///
+/// # Errors
+/// Something could not be written, and not because the reader had closed the pipe.
+pub fn written() -> Result<(), Failure> {
+    match LOST.get() {
+        Some(error) => Err(Failure::operation(format!(
+            "the result could not be written to standard output: {error}"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Writes one line (or several) to standard output. A closed pipe is the reader's choice and no error; what else
+/// goes wrong is told by [`written`] at the end.
 pub fn line(text: &str) {
     let mut out = std::io::stdout().lock();
-    if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
-        tracing::debug!("standard output is closed");
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+            tracing::debug!("standard output is closed");
+        }
+        Err(error) => {
+            LOST.get_or_init(|| error.to_string());
+        }
     }
 }
 

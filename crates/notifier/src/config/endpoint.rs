@@ -81,12 +81,14 @@ impl EndpointConfig {
             return refuse("url", self.url.clone(), limit);
         }
         if self.secrets.is_empty() == self.secrets_file.is_none() {
-            let given = format!("{} and {:?}", self.secrets.len(), self.secrets_file);
-            return refuse(
-                "secrets",
-                given,
-                "either `secrets` or `secrets_file`, not both",
-            );
+            let (given, limit) = match self.secrets_file {
+                None => ("none given", "give either `secrets` or `secrets_file`"),
+                Some(_) => (
+                    "both given",
+                    "give either `secrets` or `secrets_file`, not both",
+                ),
+            };
+            return refuse("secrets", given.to_owned(), limit);
         }
         let shortest = Duration::from_millis(100);
         if !(shortest..=Duration::from_secs(60)).contains(&self.timeout) {

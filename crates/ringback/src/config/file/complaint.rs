@@ -77,7 +77,9 @@ fn without_tokens(text: &str) -> String {
         let rest =
             part.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "+/=_-".contains(c));
         shown.push_str("whsec_");
-        shown.push_str(HIDDEN);
+        if rest.len() < part.len() {
+            shown.push_str(HIDDEN);
+        }
         shown.push_str(rest);
     }
     shown

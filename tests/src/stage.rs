@@ -121,6 +121,7 @@ fn addresses(ports: &mut Ports) -> Addresses {
     Addresses {
         broker: broker.to_string(),
         broker_listen: Some(broker),
+        broker_admin: Some(pick().to_string()),
         bank1: pick(),
         bank2: pick(),
         notifier: pick(),

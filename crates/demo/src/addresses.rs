@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use crate::ports::{BANK1_PORT, BANK2_PORT, BROKER_PORT, NOTIFIER_PORT, Ports};
+use crate::ports::{BANK1_PORT, BANK2_PORT, BROKER_PORT, NOTIFIER_PORT, Ports, REMOTING_PORT};
 use crate::stage::BrokerChoice;
 
 /// Where the four services listen. The broker's is what its clients connect to: for a broker that
@@ -13,6 +13,9 @@ pub struct Addresses {
     pub broker: String,
     /// Where the embedded broker listens; `None` for a broker that somebody else runs.
     pub broker_listen: Option<SocketAddr>,
+    /// Where the broker answers administration: the embedded one's remoting listener, or that of a
+    /// broker that somebody else runs, as far as it is known.
+    pub broker_admin: Option<String>,
     /// bank1's HTTP API.
     pub bank1: SocketAddr,
     /// bank2's HTTP API.
@@ -28,6 +31,7 @@ impl Addresses {
         Addresses {
             broker: local(BROKER_PORT).to_string(),
             broker_listen: Some(local(BROKER_PORT)),
+            broker_admin: Some(local(REMOTING_PORT).to_string()),
             bank1: local(BANK1_PORT),
             bank2: local(BANK2_PORT),
             notifier: local(NOTIFIER_PORT),
@@ -36,16 +40,18 @@ impl Addresses {
 
     /// An address for each service, the usual one where it is free.
     pub fn pick(broker: &BrokerChoice, ports: &mut Ports) -> anyhow::Result<Addresses> {
-        let (broker, broker_listen) = match broker {
+        let (broker, broker_listen, broker_admin) = match broker {
             BrokerChoice::Embedded => {
                 let address = ports.pick(BROKER_PORT)?;
-                (address.to_string(), Some(address))
+                let admin = ports.pick(REMOTING_PORT)?;
+                (address.to_string(), Some(address), Some(admin.to_string()))
             }
-            BrokerChoice::Elsewhere(address) => (address.clone(), None),
+            BrokerChoice::Elsewhere { address, admin } => (address.clone(), None, admin.clone()),
         };
         Ok(Addresses {
             broker,
             broker_listen,
+            broker_admin,
             bank1: ports.pick(BANK1_PORT)?,
             bank2: ports.pick(BANK2_PORT)?,
             notifier: ports.pick(NOTIFIER_PORT)?,

@@ -124,14 +124,20 @@ impl ConfigFile {
         } = self;
         let Addresses {
             broker,
+            broker_listen,
+            broker_admin,
             bank1,
             bank2,
             notifier,
-            ..
         } = addresses;
-        let embedded = addresses
-            .broker_listen
-            .map_or(String::new(), |listen| self.embedded(listen));
+        let admin = broker_admin.as_ref().map_or(String::new(), |address| {
+            format!(
+                "admin = \"{address}\"   # remoting: init, doctor, dlq topic and half list ask it\n"
+            )
+        });
+        let embedded = broker_listen.map_or(String::new(), |listen| {
+            self.embedded(listen, broker_admin.as_deref())
+        });
         let deadline = humantime::format_duration(timings.transaction_deadline);
         let check_back = humantime::format_duration(timings.check_back_after);
         let lease = humantime::format_duration(timings.lease);
@@ -140,7 +146,7 @@ impl ConfigFile {
 
 [broker]
 address = "{broker}"
-{embedded}
+{admin}{embedded}
 [initiator]
 source = "bank1"
 topic = "{topic}"
@@ -177,7 +183,7 @@ secrets = ["{secret}"]
         )
     }
 
-    fn embedded(&self, listen: SocketAddr) -> String {
+    fn embedded(&self, listen: SocketAddr, admin: Option<&str>) -> String {
         let ConfigFile {
             topic,
             group,
@@ -185,11 +191,14 @@ secrets = ["{secret}"]
             timings,
         } = self;
         let check_interval = humantime::format_duration(timings.check_interval);
+        let remoting = admin.map_or(String::new(), |address| {
+            format!("remoting_listen = \"{address}\"\n")
+        });
         format!(
             r#"
 [broker.embedded]
 listen = "{listen}"
-check_interval = "{check_interval}"
+{remoting}check_interval = "{check_interval}"
 
 [[broker.embedded.topic]]
 name = "{topic}"
@@ -241,10 +250,12 @@ mod tests {
         let outside = Addresses {
             broker: "rocketmq:8081".into(),
             broker_listen: None,
+            broker_admin: Some("rocketmq:9876".into()),
             ..Addresses::usual()
         };
         let text = config.render(&outside, "whsec_x");
         assert!(text.contains("address = \"rocketmq:8081\"") && !text.contains("embedded"));
+        assert!(text.contains("admin = \"rocketmq:9876\""), "{text}");
     }
 
     #[test]

@@ -10,6 +10,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 /// The embedded broker's usual gRPC port.
 pub(crate) const BROKER_PORT: u16 = 8081;
+/// The usual port of a broker's remoting, Apache RocketMQ's and the embedded one's.
+pub(crate) const REMOTING_PORT: u16 = 10_911;
 /// bank1's usual port.
 pub(crate) const BANK1_PORT: u16 = 8181;
 /// bank2's usual port.

@@ -46,8 +46,13 @@ pub struct Program {
 pub enum BrokerChoice {
     /// A child of the stage.
     Embedded,
-    /// Somebody else's, at `host:port`.
-    Elsewhere(String),
+    /// Somebody else's.
+    Elsewhere {
+        /// Its gRPC service, `host:port`.
+        address: String,
+        /// Its administration (remoting), if that was told.
+        admin: Option<String>,
+    },
 }
 
 /// Whether the banks misbehave at the amounts 3.00 to 8.00 and can be held at a step.
@@ -237,8 +242,8 @@ fn arguments(
         args.push("--demo".to_owned());
     }
     let meets_broker = matches!(kind, ServiceKind::Bank1 | ServiceKind::Notifier);
-    if let (true, BrokerChoice::Elsewhere(broker)) = (meets_broker, &plan.broker) {
-        args.extend(["--broker".to_owned(), broker.clone()]);
+    if let (true, BrokerChoice::Elsewhere { address, .. }) = (meets_broker, &plan.broker) {
+        args.extend(["--broker".to_owned(), address.clone()]);
     }
     let climbs = matches!(kind, ServiceKind::Broker | ServiceKind::Notifier);
     if let (true, Some(ladder)) = (climbs, &plan.ladder) {
@@ -252,13 +257,18 @@ fn arguments(
 fn lost_a_port(error: &StageError, addresses: &Addresses) -> bool {
     let Addresses {
         broker_listen,
+        broker_admin,
         bank1,
         bank2,
         notifier,
         ..
     } = addresses;
+    let remoting: Option<SocketAddr> = broker_listen
+        .and(broker_admin.as_ref())
+        .and_then(|address| address.parse().ok());
     let taken = broker_listen
         .iter()
+        .chain(&remoting)
         .chain([bank1, bank2, notifier])
         .any(|address| !is_free(*address));
     matches!(error, StageError::Ended { .. }) && taken

@@ -58,9 +58,11 @@ pub async fn run(args: Args) -> Outcome {
     let place = args.data.data_dir.join("demo");
     let folder = DataFolder::fresh(&place).map_err(|error| self::folder(&error))?;
     let mut config = ConfigFile::new(LADDER, Timings::DEMO);
+    let mut admin = None;
     if let Some(broker) = &args.broker {
         let names = elsewhere::make(broker, args.broker_admin.as_deref()).await?;
         (config.topic, config.group) = (names.topic, names.group);
+        admin = Some(names.admin);
     }
     screen::line(&headline(
         args.broker.as_deref(),
@@ -70,7 +72,10 @@ pub async fn run(args: Args) -> Outcome {
         program: program()?,
         broker: args
             .broker
-            .map_or(BrokerChoice::Embedded, BrokerChoice::Elsewhere),
+            .map_or(BrokerChoice::Embedded, |address| BrokerChoice::Elsewhere {
+                address,
+                admin,
+            }),
         amounts: DemoAmounts::On,
         ladder: None,
     };
@@ -78,7 +83,7 @@ pub async fn run(args: Args) -> Outcome {
         broker_restart: args.broker_restart,
         patience: match plan.broker {
             BrokerChoice::Embedded => Duration::from_secs(45),
-            BrokerChoice::Elsewhere(_) => Duration::from_secs(100),
+            BrokerChoice::Elsewhere { .. } => Duration::from_secs(100),
         },
     };
     let progress = Progress::on_terminal();

@@ -29,6 +29,14 @@ pub struct Args {
     /// A broker that runs already (gRPC, host:port) instead of the embedded one
     #[arg(long, env = "RINGBACK_BROKER", value_name = "ADDRESS")]
     pub broker: Option<String>,
+    /// That broker's administration (remoting, host:port): a name server, or a broker
+    #[arg(
+        long,
+        env = "RINGBACK_BROKER_ADMIN",
+        value_name = "ADDRESS",
+        requires = "broker"
+    )]
+    pub broker_admin: Option<String>,
     /// Delays between attempts: a name (rocketmq, five-step, …) or a list such as 1s,2s,3s
     #[arg(long, env = "RINGBACK_LADDER", value_name = "LADDER")]
     pub ladder: Option<Ladder>,
@@ -46,7 +54,10 @@ pub async fn run(args: Args) -> Outcome {
         broker: args
             .broker
             .clone()
-            .map_or(BrokerChoice::Embedded, BrokerChoice::Elsewhere),
+            .map_or(BrokerChoice::Embedded, |address| BrokerChoice::Elsewhere {
+                address,
+                admin: args.broker_admin.clone(),
+            }),
         amounts: if args.demo {
             DemoAmounts::On
         } else {
@@ -109,16 +120,21 @@ fn addresses(file: &Path, broker: &BrokerChoice) -> Result<Addresses, Failure> {
     let file = crate::config::File::read(file)?;
     let usual = Addresses::usual();
     let listen = file.broker.embedded.listen.or(usual.broker_listen);
-    let (broker, broker_listen) = match broker {
+    let (broker, broker_listen, broker_admin) = match broker {
         BrokerChoice::Embedded => (
             listen.map_or(usual.broker, |address| address.to_string()),
             listen,
+            file.broker
+                .embedded
+                .remoting_listen
+                .map(|address| address.to_string()),
         ),
-        BrokerChoice::Elsewhere(address) => (address.clone(), None),
+        BrokerChoice::Elsewhere { address, admin } => (address.clone(), None, admin.clone()),
     };
     Ok(Addresses {
         broker,
         broker_listen,
+        broker_admin,
         bank1: file.bank1.listen.unwrap_or(usual.bank1),
         bank2: file.bank2.listen.unwrap_or(usual.bank2),
         notifier: file.notifier.listen,

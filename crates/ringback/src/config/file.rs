@@ -48,6 +48,8 @@ pub struct File {
 pub struct BrokerSection {
     /// gRPC addresses, endpoints of one cluster.
     pub address: Option<OneOrMany>,
+    /// Remoting addresses for administration: name servers, or brokers.
+    pub admin: Option<OneOrMany>,
     /// Read by `ringback broker` only.
     #[serde(default)]
     pub embedded: EmbeddedSection,

@@ -9,8 +9,9 @@ use crate::failure::Failure;
 /// Where Apache RocketMQ's broker answers administration.
 const ADMIN_PORT: u16 = 10_911;
 
-/// What was made.
+/// What was made, and where.
 pub(super) struct Names {
+    pub(super) admin: String,
     pub(super) topic: String,
     pub(super) group: String,
 }
@@ -20,6 +21,7 @@ pub(super) async fn make(broker: &str, admin: Option<&str>) -> Result<Names, Fai
     let admin = admin.map_or_else(|| beside(broker), |address| Ok(address.to_owned()))?;
     let run = fastrand::u32(..);
     let names = Names {
+        admin: admin.clone(),
         topic: format!("ringback_demo_{run:08x}"),
         group: format!("ringback_demo_{run:08x}_bank2"),
     };

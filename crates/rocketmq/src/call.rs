@@ -15,6 +15,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use crate::client::Shared;
+use crate::clock;
 use crate::endpoints::Address;
 use crate::error::{Error, ErrorKind};
 
@@ -63,10 +64,21 @@ impl Caller {
         self.shared.config.request_timeout
     }
 
-    /// A request with the caller's metadata.
+    /// A request with the caller's metadata, signed as of now.
     pub(crate) fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
-        request.metadata_mut().clone_from(&self.metadata);
+        let map = request.metadata_mut();
+        map.clone_from(&self.metadata);
+        if let Some(credentials) = &self.shared.config.credentials {
+            for (name, value) in credentials.headers(clock::unix_s()) {
+                let mut value: AsciiMetadataValue = value
+                    .parse()
+                    .expect("Credentials::new took only what metadata can carry");
+                // Out of HTTP/2's header compression, and out of what tonic and hyper log.
+                value.set_sensitive(true);
+                map.insert(name, value);
+            }
+        }
         request
     }
 
@@ -84,7 +96,7 @@ impl Caller {
     {
         let mut request = self.request(message);
         request.set_timeout(timeout);
-        let service = self.shared.endpoints.service(address);
+        let service = self.service(operation, address)?;
         let answer = tokio::time::timeout(timeout, method(service, request)).await;
         self.settle(
             operation,
@@ -92,6 +104,19 @@ impl Caller {
             timeout,
             answer.map(|answer| answer.map(Response::into_inner)),
         )
+    }
+
+    /// The service at `address`.
+    pub(crate) fn service(
+        &self,
+        operation: &'static str,
+        address: &Address,
+    ) -> Result<Service, Error> {
+        let service = self.shared.endpoints.service(address);
+        service.map_err(|kind| {
+            self.shared.endpoints.failed(address);
+            Error::new(operation, kind)
+        })
     }
 
     /// Turns what a call brought into a result, and remembers whether the endpoint answered.
@@ -107,7 +132,10 @@ impl Caller {
                 self.shared.endpoints.answered(address);
                 return Ok(reply);
             }
-            Ok(Err(status)) => from_transport(&status, address, timeout),
+            Ok(Err(status)) => {
+                let explain = |cause: &_| self.shared.endpoints.explain(cause);
+                from_transport(&status, address, timeout, explain)
+            }
             Err(_elapsed) => ErrorKind::Timeout {
                 address: address.to_string(),
                 after: timeout,
@@ -122,7 +150,12 @@ impl Caller {
 }
 
 /// The kind of a gRPC status: what the transport or the gRPC layer says, not the server's reply.
-fn from_transport(status: &Status, address: &Address, timeout: Duration) -> ErrorKind {
+fn from_transport(
+    status: &Status,
+    address: &Address,
+    timeout: Duration,
+    explain: impl Fn(&(dyn std::error::Error + 'static)) -> Option<String>,
+) -> ErrorKind {
     let address = address.to_string();
     // tonic says `Unknown` or `Internal` for a connection that breaks under a call, and only then
     // is there a cause.
@@ -137,13 +170,18 @@ fn from_transport(status: &Status, address: &Address, timeout: Duration) -> Erro
             address,
             after: timeout,
         },
-        tonic::Code::Unavailable | tonic::Code::Cancelled => unreachable(status, address),
-        tonic::Code::Unknown | tonic::Code::Internal if broke => unreachable(status, address),
+        tonic::Code::Unavailable | tonic::Code::Cancelled => unreachable(status, address, explain),
+        tonic::Code::Unknown | tonic::Code::Internal if broke => {
+            unreachable(status, address, explain)
+        }
         tonic::Code::Unimplemented => rejected(v2::Code::NotImplemented, status),
         tonic::Code::ResourceExhausted => rejected(v2::Code::TooManyRequests, status),
-        tonic::Code::Unauthenticated | tonic::Code::PermissionDenied => {
-            rejected(v2::Code::Forbidden, status)
-        }
+        tonic::Code::Unauthenticated => ErrorKind::NotAuthenticated {
+            message: status.message().to_owned(),
+        },
+        tonic::Code::PermissionDenied => ErrorKind::NotAllowed {
+            message: status.message().to_owned(),
+        },
         tonic::Code::InvalidArgument => rejected(v2::Code::BadRequest, status),
         _ => rejected(v2::Code::InternalError, status),
     }
@@ -161,7 +199,14 @@ fn causes(status: &Status) -> impl Iterator<Item = &(dyn std::error::Error + 'st
     std::iter::successors(status.source(), |&cause| cause.source())
 }
 
-fn unreachable(status: &Status, address: String) -> ErrorKind {
+fn unreachable(
+    status: &Status,
+    address: String,
+    explain: impl Fn(&(dyn std::error::Error + 'static)) -> Option<String>,
+) -> ErrorKind {
+    if let Some(reason) = causes(status).find_map(explain) {
+        return ErrorKind::Unreachable { address, reason };
+    }
     // The innermost cause says what happened ("Connection refused"); the others say "transport".
     let cause = causes(status).last();
     let reason = cause.map_or_else(|| status.message().to_owned(), ToString::to_string);
@@ -195,6 +240,8 @@ fn from_reply(status: &v2::Status) -> ErrorKind {
         Ok(v2::Code::BadRequest) if message.contains("group not found") => {
             ErrorKind::GroupNotFound { message }
         }
+        Ok(v2::Code::Unauthorized) => ErrorKind::NotAuthenticated { message },
+        Ok(v2::Code::Forbidden) => ErrorKind::NotAllowed { message },
         Ok(v2::Code::MessagePropertyConflictWithType) => ErrorKind::WrongTopicType { message },
         Ok(
             v2::Code::MessageBodyTooLarge

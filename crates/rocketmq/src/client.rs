@@ -12,6 +12,7 @@ use crate::config::ClientConfig;
 use crate::endpoints::{Address, Endpoints};
 use crate::error::Error;
 use crate::route::{Route, RouteCache};
+use crate::tls::{Tls, TlsConfig};
 
 /// Longest wait for a connection, so that a machine that swallows packets leaves time for the next
 /// endpoint within one request's deadline.
@@ -61,10 +62,9 @@ impl Client {
                 "at least one is needed",
             ));
         }
-        let addresses = config.endpoints.iter().map(|text| Address::parse(text));
-        let addresses = addresses
-            .collect::<Result<Vec<_>, _>>()
+        let (addresses, tls) = read_endpoints(&config.endpoints, config.tls.as_ref())
             .map_err(|reason| Error::invalid(OPERATION, "endpoints", reason))?;
+        let tls = tls.map(|tls| Tls::read(&tls)).transpose()?;
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if config.name.is_empty() || !config.name.chars().all(plain) {
             let reason = format!("{:?}: letters, digits and -_. only", config.name);
@@ -78,7 +78,7 @@ impl Client {
             ));
         }
         let shared = Arc::new(Shared {
-            endpoints: Endpoints::new(LONGEST_CONNECT.min(config.request_timeout / 2)),
+            endpoints: Endpoints::new(LONGEST_CONNECT.min(config.request_timeout / 2), tls),
             config,
             addresses,
             routes: RouteCache::default(),
@@ -101,6 +101,44 @@ impl Client {
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.caller.shared
     }
+}
+
+/// The addresses, and whether they are spoken to over TLS: a scheme may say so, or the
+/// configuration, and where both do they must agree.
+fn read_endpoints(
+    texts: &[String],
+    tls: Option<&TlsConfig>,
+) -> Result<(Vec<Address>, Option<TlsConfig>), String> {
+    let mut addresses = Vec::with_capacity(texts.len());
+    let mut secure = tls.is_some();
+    for (number, text) in texts.iter().enumerate() {
+        let (asked, address) = match text.split_once("://") {
+            Some(("https", rest)) => (true, rest),
+            Some(("http", rest)) => (false, rest),
+            Some((scheme, _)) => {
+                return Err(format!(
+                    "{text:?}: {scheme} is not spoken, only http and https are"
+                ));
+            }
+            None => (tls.is_some(), text.as_str()),
+        };
+        if tls.is_some() && !asked {
+            return Err(format!(
+                "{text:?} asks for plain text where TLS is configured"
+            ));
+        }
+        if number == 0 {
+            secure = asked;
+        }
+        if secure != asked {
+            return Err(format!(
+                "{text:?}: all of a cluster's endpoints are https:// or none is"
+            ));
+        }
+        addresses.push(Address::parse(address.trim_end_matches('/'))?);
+    }
+    let tls = secure.then(|| tls.cloned().unwrap_or_default());
+    Ok((addresses, tls))
 }
 
 #[cfg(test)]
@@ -136,5 +174,26 @@ mod tests {
             }),
             "name"
         );
+    }
+
+    #[test]
+    fn a_scheme_and_the_configuration_agree_on_tls() {
+        let read = |texts: &[&str], tls: Option<&TlsConfig>| {
+            let texts: Vec<_> = texts.iter().map(|&text| text.to_owned()).collect();
+            read_endpoints(&texts, tls).map(|(addresses, tls)| (addresses.len(), tls.is_some()))
+        };
+        let tls = TlsConfig::default();
+        assert_eq!(read(&["a:1", "b:1"], None), Ok((2, false)));
+        assert_eq!(read(&["http://a:1", "b:1"], None), Ok((2, false)));
+        assert_eq!(read(&["https://a:1", "https://b:1/"], None), Ok((2, true)));
+        assert_eq!(read(&["a:1", "https://b:1"], Some(&tls)), Ok((2, true)));
+        for bad in [
+            &["https://a:1", "b:1"][..],
+            &["a:1", "https://b:1"],
+            &["ftp://a:1"],
+        ] {
+            assert!(read(bad, None).is_err(), "{bad:?}");
+        }
+        assert!(read(&["http://a:1"], Some(&tls)).is_err());
     }
 }

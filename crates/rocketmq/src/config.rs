@@ -2,15 +2,25 @@
 
 use std::time::Duration;
 
+use crate::credentials::Credentials;
+use crate::tls::TlsConfig;
+
 /// Where the brokers are, and the deadline of each call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientConfig {
     /// `host:port` of the gRPC endpoints of one cluster; those that answer are preferred.
+    /// `https://host:port` asks for TLS, also where `tls` says nothing, and `http://host:port` for
+    /// none; then all must agree.
     pub endpoints: Vec<String>,
     /// Deadline of one request (of a receive: beyond its long poll).
     pub request_timeout: Duration,
     /// Part of the client id that servers log; letters, digits and `-_.` only.
     pub name: String,
+    /// Signs every request, where the servers ask for it.
+    pub credentials: Option<Credentials>,
+    /// Every connection goes over TLS, also those to servers that routes name. Absent: in plain
+    /// text.
+    pub tls: Option<TlsConfig>,
 }
 
 impl Default for ClientConfig {
@@ -19,6 +29,8 @@ impl Default for ClientConfig {
             endpoints: vec!["127.0.0.1:8081".to_owned()],
             request_timeout: Duration::from_secs(3),
             name: "rocketmq".to_owned(),
+            credentials: None,
+            tls: None,
         }
     }
 }

@@ -14,6 +14,9 @@ use rocketmq_wire::{limits, v2};
 use tokio::time::Instant;
 use tonic::transport::{Channel, Endpoint};
 
+use crate::error::ErrorKind;
+use crate::tls::Tls;
+
 /// First pause after a failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Longest pause.
@@ -116,13 +119,16 @@ struct Known {
 #[derive(Debug)]
 pub(crate) struct Endpoints {
     connect_timeout: Duration,
+    /// Absent: plain text.
+    tls: Option<Tls>,
     known: Mutex<HashMap<Address, Known>>,
 }
 
 impl Endpoints {
-    pub(crate) fn new(connect_timeout: Duration) -> Self {
+    pub(crate) fn new(connect_timeout: Duration, tls: Option<Tls>) -> Self {
         Self {
             connect_timeout,
+            tls,
             known: Mutex::default(),
         }
     }
@@ -133,13 +139,32 @@ impl Endpoints {
     }
 
     /// A service on the endpoint's connection, which is made at its first use and again when lost.
-    pub(crate) fn service(&self, address: &Address) -> MessagingServiceClient<Channel> {
+    ///
+    /// # Errors
+    /// When the address's host is no name that a certificate can be for.
+    pub(crate) fn service(
+        &self,
+        address: &Address,
+    ) -> Result<MessagingServiceClient<Channel>, ErrorKind> {
         let mut known = self.known();
         let entry = known.entry(address.clone()).or_default();
-        let channel = entry
-            .channel
-            .get_or_insert_with(|| connect(address, self.connect_timeout));
-        MessagingServiceClient::new(channel.clone()).max_decoding_message_size(MAX_REPLY)
+        let channel = match &entry.channel {
+            Some(channel) => channel.clone(),
+            None => {
+                let made = connect(address, self.connect_timeout, self.tls.as_ref());
+                let channel = made.map_err(|reason| ErrorKind::Unreachable {
+                    address: address.to_string(),
+                    reason: format!("TLS: {reason}"),
+                })?;
+                entry.channel.insert(channel).clone()
+            }
+        };
+        Ok(MessagingServiceClient::new(channel).max_decoding_message_size(MAX_REPLY))
+    }
+
+    /// What a handshake's failure means, where there are handshakes.
+    pub(crate) fn explain(&self, cause: &(dyn std::error::Error + 'static)) -> Option<String> {
+        self.tls.as_ref()?.explain(cause)
     }
 
     /// Remembers that the endpoint answered.
@@ -191,17 +216,27 @@ fn longer(before: Option<Pause>, now: Instant) -> Pause {
     }
 }
 
-fn connect(address: &Address, connect_timeout: Duration) -> Channel {
-    Endpoint::from_shared(format!("http://{address}"))
-        .expect("Address::parse tried the same text")
+fn connect(
+    address: &Address,
+    connect_timeout: Duration,
+    tls: Option<&Tls>,
+) -> Result<Channel, String> {
+    // The scheme is what the requests say of themselves.
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))
+        .map_err(|error| error.to_string())?
         .connect_timeout(connect_timeout)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .keep_alive_while_idle(true)
         .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .connect_lazy()
+        .initial_connection_window_size(CONNECTION_WINDOW);
+    let endpoint = match tls {
+        Some(tls) => tls.over(endpoint)?,
+        None => endpoint,
+    };
+    Ok(endpoint.connect_lazy())
 }
 
 #[cfg(test)]
@@ -247,7 +282,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_dead_endpoint_is_asked_last_and_first_again_when_its_pause_is_over() {
-        let endpoints = Endpoints::new(Duration::from_secs(1));
+        let endpoints = Endpoints::new(Duration::from_secs(1), None);
         let all = addresses(&["a:1", "b:1", "c:1"]);
         endpoints.failed(&all[0]);
         assert_eq!(endpoints.in_order(&all), addresses(&["b:1", "c:1", "a:1"]));
@@ -257,7 +292,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn pauses_double_up_to_a_limit_and_an_answer_ends_them() {
-        let endpoints = Endpoints::new(Duration::from_secs(1));
+        let endpoints = Endpoints::new(Duration::from_secs(1), None);
         let all = addresses(&["a:1", "b:1"]);
         for _ in 0..10 {
             endpoints.failed(&all[0]);

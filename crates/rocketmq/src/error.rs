@@ -52,6 +52,17 @@ pub enum ErrorKind {
         /// What the server said.
         message: String,
     },
+    /// The server does not know who this client is: no credentials, an unknown access key, or a
+    /// secret that is not its own.
+    NotAuthenticated {
+        /// What the server said.
+        message: String,
+    },
+    /// The server knows who this client is, and does not allow it this.
+    NotAllowed {
+        /// What the server said; it names what is missing.
+        message: String,
+    },
     /// The topic takes another kind of message.
     WrongTopicType {
         /// What the server said.
@@ -129,6 +140,9 @@ impl ErrorKind {
             // A topic or group may be about to be made.
             | Self::TopicNotFound { .. }
             | Self::GroupNotFound { .. }
+            // The request itself is sound: an operator mends the user, and it goes through.
+            | Self::NotAuthenticated { .. }
+            | Self::NotAllowed { .. }
             | Self::NotRegistered => Retry::Soon,
             Self::WrongTopicType { .. }
             | Self::TooLarge { .. }
@@ -157,6 +171,15 @@ impl fmt::Display for ErrorKind {
             }
             Self::TopicNotFound { topic } => write!(f, "topic {topic} does not exist"),
             Self::GroupNotFound { message } => write!(f, "no such consumer group: {message}"),
+            Self::NotAuthenticated { message } => {
+                write!(f, "the server does not accept the credentials: {message}")
+            }
+            Self::NotAllowed { message } => {
+                write!(
+                    f,
+                    "the server does not allow it to this access key: {message}"
+                )
+            }
             Self::WrongTopicType { message } => {
                 write!(f, "the topic takes another kind of message: {message}")
             }

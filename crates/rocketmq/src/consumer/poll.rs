@@ -164,7 +164,15 @@ async fn receive(
         attempt_id: None,
     });
     request.set_timeout(deadline);
-    let mut service = core.caller.shared.endpoints.service(address);
+    let mut service = match core.caller.service(OPERATION, address) {
+        Ok(service) => service,
+        Err(error) => {
+            return Poll {
+                deliveries,
+                outcome: Err(error),
+            };
+        }
+    };
     let streaming = async {
         let mut stream = service.receive_message(request).await?.into_inner();
         let mut status = None;

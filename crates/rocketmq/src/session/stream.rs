@@ -71,7 +71,7 @@ async fn converse(
     say(settings_of(role))?;
     session.standing.send_replace(Standing::Told);
 
-    let mut service = caller.shared.endpoints.service(address);
+    let mut service = caller.service(OPERATION, address)?;
     let opening = service.telemetry(caller.request(ReceiverStream::new(sent)));
     let answer = tokio::time::timeout(timeout, opening).await;
     let mut inbox = caller

@@ -262,6 +262,7 @@ pub(crate) fn client_of(addresses: &[SocketAddr], request_timeout: Duration) -> 
         endpoints: addresses.iter().map(ToString::to_string).collect(),
         request_timeout,
         name: "test".to_owned(),
+        ..Default::default()
     })
     .unwrap()
 }

@@ -23,6 +23,7 @@ mod connect;
 mod error;
 mod kind;
 mod migrate;
+mod schema;
 mod sqlite_file;
 mod tx;
 
@@ -35,6 +36,7 @@ pub use config::{Config, Dialect};
 pub use error::{CommitError, DatabaseError};
 pub use kind::{Kind, kind};
 pub use migrate::Migrations;
+pub use schema::Schema;
 pub use tx::Tx;
 
 /// An open database: a pool to write and a pool to read. Cloning shares both.

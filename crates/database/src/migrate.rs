@@ -30,6 +30,11 @@ pub struct Migrations {
 }
 
 impl Migrations {
+    /// Where it is kept what was applied.
+    pub(crate) fn table(&self) -> String {
+        format!("_migrations_{}", self.name)
+    }
+
     /// sqlx's form of it, with our table and without its lock.
     fn migrator(&self) -> Migrator {
         let migration = |(version, description, sql): &(i64, &'static str, &'static str)| {
@@ -38,7 +43,7 @@ impl Migrations {
         };
         let mut migrator = Migrator::with_migrations(self.files.iter().map(migration).collect());
         migrator.set_locking(false);
-        migrator.dangerous_set_table_name(format!("_migrations_{}", self.name));
+        migrator.dangerous_set_table_name(self.table());
         migrator
     }
 }

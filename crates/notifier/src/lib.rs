@@ -46,4 +46,5 @@ mod run;
 mod store_health;
 
 pub use config::{Config, EndpointConfig, OperatorToken, Settings, SubscriptionConfig};
+pub use record::MIGRATIONS;
 pub use run::run;

@@ -41,7 +41,7 @@ use writer::{Task, Writer};
 pub(crate) use flush::Flusher;
 
 /// The tables, in `sql/notifier`.
-const MIGRATIONS: Migrations = Migrations {
+pub const MIGRATIONS: Migrations = Migrations {
     name: "notifier",
     files: &[
         (

@@ -20,7 +20,8 @@ use crate::relay::{self, Pace};
 use crate::steps::Steps;
 use crate::{identity, sending, worker};
 
-const MIGRATIONS: Migrations = Migrations {
+/// The initiator's tables, in `sql/producer`.
+pub const MIGRATIONS: Migrations = Migrations {
     name: "producer",
     files: &[(
         1,

@@ -32,7 +32,7 @@ mod worker;
 
 pub use answer::{Business, BusinessError, NewNotification, SendError, SendOutcome, Took};
 pub use config::{Config, Token};
-pub use initiator::Initiator;
+pub use initiator::{Initiator, MIGRATIONS};
 pub use results::result_routes;
 /// How the broker is reached; what composes a service needs no second crate for it.
 pub use rocketmq::ClientConfig as BrokerAccess;

@@ -16,7 +16,8 @@ use service::shutdown::Shutdown;
 use crate::Demo;
 use simulation::Simulation;
 
-const MIGRATIONS: Migrations = Migrations {
+/// bank1's own tables; the producer's are beside them.
+pub const MIGRATIONS: Migrations = Migrations {
     name: "bank1",
     files: &[(
         1,

@@ -15,7 +15,8 @@ use service::shutdown::Shutdown;
 use crate::Demo;
 use crate::hold::Holds;
 
-const MIGRATIONS: Migrations = Migrations {
+/// bank2's own tables; the receiver's are beside them.
+pub const MIGRATIONS: Migrations = Migrations {
     name: "bank2",
     files: &[
         (

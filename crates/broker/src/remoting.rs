@@ -1,15 +1,16 @@
-//! The remoting listener: create a topic (17), create a group (200); everything else is answered
-//! "not supported".
+//! The remoting listener: the cluster (106), create a topic (17), create a group (200); everything
+//! else is answered "not supported".
 //!
 //! Enough for RocketMQ's admin tool and for a client that makes its own topics. A connection that
 //! sends what is no frame is closed.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use rocketmq_wire::remoting::{
-    CREATE_GROUP, CREATE_TOPIC, CreateGroup, CreateTopic, Frame, REQUEST_CODE_NOT_SUPPORTED,
-    SUCCESS, SYSTEM_ERROR, TopicKind as WireKind,
+    BrokerData, CLUSTER, CREATE_GROUP, CREATE_TOPIC, ClusterAnswer, CreateGroup, CreateTopic,
+    Frame, REQUEST_CODE_NOT_SUPPORTED, SUCCESS, SYSTEM_ERROR, TopicKind as WireKind,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -62,10 +63,11 @@ pub(crate) async fn serve(listener: TcpListener, queue: Queue, stopping: Cancell
 
 /// Answers one connection's requests in their order.
 async fn converse(mut stream: TcpStream, queue: &Queue) -> std::io::Result<()> {
+    let itself = stream.local_addr()?;
     let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
     loop {
         while let Some(request) = Frame::decode(&mut incoming).map_err(std::io::Error::other)? {
-            let reply = answer(&request, queue).await;
+            let reply = answer(&request, queue, itself).await;
             if request.flag & ONE_WAY == 0 && !request.is_response() {
                 reply.encode(&mut outgoing).map_err(std::io::Error::other)?;
                 stream.write_all_buf(&mut outgoing).await?;
@@ -77,8 +79,9 @@ async fn converse(mut stream: TcpStream, queue: &Queue) -> std::io::Result<()> {
     }
 }
 
-async fn answer(request: &Frame, queue: &Queue) -> Frame {
+async fn answer(request: &Frame, queue: &Queue, itself: SocketAddr) -> Frame {
     let done = match request.code {
+        CLUSTER => return cluster(request, itself),
         CREATE_TOPIC => create_topic(request, queue).await,
         CREATE_GROUP => create_group(request, queue).await,
         code => {
@@ -92,6 +95,26 @@ async fn answer(request: &Frame, queue: &Queue) -> Frame {
     }
 }
 
+/// This broker alone, at the address where it was asked.
+fn cluster(request: &Frame, itself: SocketAddr) -> Frame {
+    let broker = BrokerData {
+        cluster: "DefaultCluster".to_owned(),
+        broker_name: "broker-a".to_owned(),
+        broker_addrs: [(0, itself.to_string())].into(),
+    };
+    let cluster = ClusterAnswer {
+        cluster_addr_table: [(broker.cluster.clone(), vec![broker.broker_name.clone()])].into(),
+        broker_addr_table: [(broker.broker_name.clone(), broker)].into(),
+    };
+    match cluster.to_body() {
+        Ok(body) => Frame {
+            body: body.into(),
+            ..request.response(SUCCESS, None)
+        },
+        Err(error) => request.response(SYSTEM_ERROR, Some(error.to_string())),
+    }
+}
+
 async fn create_topic(request: &Frame, queue: &Queue) -> Result<(), String> {
     let asked = CreateTopic::from_frame(request).map_err(|error| error.to_string())?;
     names::check_new_topic(&asked.topic).map_err(|bad| bad.to_string())?;
@@ -99,7 +122,7 @@ async fn create_topic(request: &Frame, queue: &Queue) -> Result<(), String> {
         WireKind::Normal => TopicKind::Normal,
         WireKind::Transaction => TopicKind::Transaction,
         WireKind::Delay => TopicKind::Delay,
-        WireKind::Fifo => return Err("FIFO topics are not supported by this broker".into()),
+        other => return Err(format!("{other} topics are not supported by this broker")),
     };
     let name = asked.topic;
     let made = queue

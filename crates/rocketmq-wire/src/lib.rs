@@ -4,7 +4,8 @@
 //!   time from `proto/rocketmq.proto`;
 //! - [`limits`], [`properties`], [`metadata`]: the numbers and names that the server enforces;
 //! - [`message_id`]: ids in the shape that RocketMQ 5 clients make;
-//! - [`remoting`]: the older frame that administration uses, and the requests sent in it.
+//! - [`remoting`]: the older protocol, which administration uses: frames, requests, answers;
+//! - [`StoredMessage`]: a message as brokers store it and administration reads it.
 //!
 //! Both the client (`rocketmq`) and the embedded broker (`broker`) are built on this crate, so
 //! that a change of the wire is made once. Nothing here does I/O, spawns or reads a clock.
@@ -14,9 +15,13 @@ pub mod message_id;
 pub mod metadata;
 pub mod properties;
 pub mod remoting;
+#[cfg(test)]
+mod soak;
 mod status;
+mod stored;
 
 pub use status::{resource, status};
+pub use stored::{KEYS, REAL_TOPIC, RETRY_TOPIC, StoredError, StoredMessage, TAGS, UNIQUE_KEY};
 
 /// The generated types of package `apache.rocketmq.v2`.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]

@@ -12,9 +12,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use rocketmq::{
-    Admin, Client, ClientConfig, Consumer, ConsumerConfig, Deferral, Delivery, GroupSpec, Message,
-    OrphanedHalf, Producer, Resolution, TopicKind, TopicSpec, TransactionChecker,
-    TransactionConfig, TransactionProducer,
+    Admin, AdminConfig, Client, ClientConfig, Consumer, ConsumerConfig, Deferral, Delivery,
+    GroupSpec, Message, OrphanedHalf, Producer, Resolution, TopicKind, TopicSpec,
+    TransactionChecker, TransactionConfig, TransactionProducer,
 };
 use tokio::time::{Instant, timeout};
 
@@ -87,7 +87,10 @@ async fn main() -> Result<()> {
 }
 
 async fn make(remoting: &str, names: &Names) -> Result<()> {
-    let admin = Admin::connect(remoting).await?;
+    let admin = Admin::new(AdminConfig {
+        addresses: vec![remoting.to_owned()],
+        ..AdminConfig::default()
+    })?;
     for (name, kind) in [
         (&names.normal, TopicKind::Normal),
         (&names.transactional, TopicKind::Transaction),

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use rocketmq_wire::v2;
+use rocketmq_wire::{remoting, v2};
 
 /// Whether the same request may succeed later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,13 @@ pub enum ErrorKind {
         address: String,
         /// The deadline.
         after: Duration,
+    },
+    /// The server answered what cannot be read.
+    Unreadable {
+        /// The endpoint that answered so.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The server has no such topic.
     TopicNotFound {
@@ -144,11 +151,14 @@ impl ErrorKind {
             | Self::NotAuthenticated { .. }
             | Self::NotAllowed { .. }
             | Self::NotRegistered => Retry::Soon,
-            Self::WrongTopicType { .. }
+            Self::Unreadable { .. }
+            | Self::WrongTopicType { .. }
             | Self::TooLarge { .. }
             | Self::HandleExpired
             | Self::Invalid { .. }
             | Self::Closed => Retry::Never,
+            // Of remoting, whose codes are small numbers.
+            Self::Rejected { code: remoting::SYSTEM_BUSY | remoting::SERVICE_NOT_AVAILABLE, .. } => Retry::Soon,
             // Below 5xxxx the server blames the request, but for these.
             Self::Rejected { code, .. } => match v2::Code::try_from(*code) {
                 Ok(v2::Code::TooManyRequests | v2::Code::RequestTimeout) => Retry::Soon,
@@ -168,6 +178,9 @@ impl fmt::Display for ErrorKind {
             }
             Self::Timeout { address, after } => {
                 write!(f, "{address} did not answer within {after:?}")
+            }
+            Self::Unreadable { address, reason } => {
+                write!(f, "{address} answered what cannot be read: {reason}")
             }
             Self::TopicNotFound { topic } => write!(f, "topic {topic} does not exist"),
             Self::GroupNotFound { message } => write!(f, "no such consumer group: {message}"),

@@ -5,7 +5,8 @@
 //! - [`Producer`] sends; [`TransactionProducer`] sends half messages and answers check-backs;
 //! - [`Consumer`] receives with leases: a permit first, then a poll for at most that many, each
 //!   [`Delivery`] renewed in the background until it is acked, deferred or dead-lettered;
-//! - [`Admin`] makes topics and groups over the older remoting protocol.
+//! - [`Admin`] administers and browses over the older remoting protocol: topics, groups, offsets,
+//!   settings, and what lies in any queue.
 //!
 //! Every call is under a deadline, every channel is bounded, every task is owned by the value that
 //! started it. An [`Error`] says whether to try again. Nothing here knows who uses it.
@@ -30,7 +31,10 @@ mod session;
 mod tls;
 mod transaction;
 
-pub use admin::{Admin, GroupSpec, TopicSpec};
+pub use admin::{
+    Admin, AdminConfig, BrokerNode, Cluster, GroupInfo, GroupSpec, Pulled, QueueOffsets, QueueRef,
+    QueueRoute, TopicInfo, TopicRoute, TopicSpec,
+};
 pub use client::Client;
 pub use config::{ClientConfig, ConsumerConfig, TransactionConfig};
 pub use consumer::{Consumer, Deferral, Delivery};
@@ -39,6 +43,7 @@ pub use error::{Error, ErrorKind, Retry, SettleError};
 pub use half::Half;
 pub use message::{Message, ReceivedMessage, Sent};
 pub use producer::Producer;
+pub use rocketmq_wire::StoredMessage;
 pub use rocketmq_wire::remoting::TopicKind;
 pub use route::{BrokerRoute, Route};
 pub use session::BackoffPolicy;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rocketmq::{Admin, GroupSpec, TopicKind, TopicSpec};
+use rocketmq::{Admin, AdminConfig, GroupSpec, TopicKind, TopicSpec};
 
 use crate::failure::Failure;
 
@@ -36,7 +36,10 @@ pub(super) async fn make(broker: &str, admin: Option<&str>) -> Result<Names, Fai
         delays: [1, 2, 3].map(Duration::from_secs).to_vec(),
     };
     let made = async {
-        let admin = Admin::connect(&admin).await?;
+        let admin = Admin::new(AdminConfig {
+            addresses: vec![admin.clone()],
+            ..AdminConfig::default()
+        })?;
         admin.create_topic(&topic).await?;
         admin.create_group(&group).await
     };

@@ -1,0 +1,163 @@
+//! Queues by offset: where they begin and end, what lies in them, how far a group has come.
+
+use rocketmq_wire::StoredMessage;
+use rocketmq_wire::remoting::{
+    ConsumerOffsetRequest, End, OffsetRequest, PullAnswer, PullRequest, QUERY_NOT_FOUND, offset,
+};
+
+use super::cluster::BrokerNode;
+use super::{Admin, done, done_with_topic, unreadable};
+use crate::error::{Error, ErrorKind};
+
+/// Names one queue.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QueueRef {
+    /// The topic.
+    pub topic: String,
+    /// The broker's name.
+    pub broker: String,
+    /// The queue's number there, from 0.
+    pub queue_id: u32,
+}
+
+/// A queue's ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueOffsets {
+    /// The topic.
+    pub topic: String,
+    /// The broker's name.
+    pub broker: String,
+    /// The queue's number there, from 0.
+    pub queue_id: u32,
+    /// Its first message that is still kept.
+    pub min: i64,
+    /// Where its next message goes; with `min` the same, it is empty.
+    pub max: i64,
+}
+
+impl QueueOffsets {
+    /// The queue's name.
+    #[must_use]
+    pub fn queue(&self) -> QueueRef {
+        QueueRef {
+            topic: self.topic.clone(),
+            broker: self.broker.clone(),
+            queue_id: self.queue_id,
+        }
+    }
+}
+
+/// What lay in a queue from an offset on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pulled {
+    /// The messages; maybe fewer than asked for although there are more.
+    pub messages: Vec<StoredMessage>,
+    /// Where to go on. If it is not beyond the offset that was asked for, there is nothing more, or
+    /// the queue has become shorter.
+    pub next_offset: i64,
+    /// The queue's first message that is still kept: what was before is gone.
+    pub min_offset: i64,
+    /// Where the queue's next message goes.
+    pub max_offset: i64,
+}
+
+impl Admin {
+    /// The queues of a topic, of all brokers that have it, with their ends.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TopicNotFound`], or when a broker cannot be asked.
+    pub async fn queues(&self, topic: &str) -> Result<Vec<QueueOffsets>, Error> {
+        const OPERATION: &str = "find the ends of queues";
+        let route = match self.topic_route(topic).await? {
+            Some(route) => Some(route),
+            // A broker tells name servers of what it made itself a while later.
+            None => self.route_of_brokers(topic).await?,
+        };
+        let Some(route) = route else {
+            let topic = topic.to_owned();
+            return Err(Error::new(OPERATION, ErrorKind::TopicNotFound { topic }));
+        };
+        let mut queues = Vec::new();
+        for at in route.queues {
+            let broker = self.broker(&at.broker).await?;
+            for queue_id in 0..at.read_queues {
+                let end = |end| OffsetRequest {
+                    end,
+                    topic: topic.to_owned(),
+                    queue_id,
+                };
+                queues.push(QueueOffsets {
+                    topic: topic.to_owned(),
+                    broker: broker.name.clone(),
+                    queue_id,
+                    min: self.end(&broker, &end(End::First)).await?,
+                    max: self.end(&broker, &end(End::Next)).await?,
+                });
+            }
+        }
+        Ok(queues)
+    }
+
+    async fn end(&self, broker: &BrokerNode, request: &OffsetRequest) -> Result<i64, Error> {
+        const OPERATION: &str = "find the end of a queue";
+        let answer = self.ask(OPERATION, broker, request.to_frame(0)).await?;
+        let answer = done_with_topic(OPERATION, &request.topic, answer)?;
+        offset(&answer).map_err(|error| unreadable(OPERATION, &broker.address, error))
+    }
+
+    /// Reads at most `max` messages of a queue from `offset` on, and moves nothing: any topic,
+    /// dead letters (`%DLQ%<group>`) and half messages (`RMQ_SYS_TRANS_HALF_TOPIC`) too. Servers
+    /// stop at a few hundred kilobytes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TopicNotFound`]; [`ErrorKind::Unreadable`] names the message that is at fault.
+    pub async fn pull(&self, queue: &QueueRef, offset: i64, max: u32) -> Result<Pulled, Error> {
+        const OPERATION: &str = "read a queue";
+        let broker = self.broker(&queue.broker).await?;
+        let request = PullRequest {
+            topic: queue.topic.clone(),
+            queue_id: queue.queue_id,
+            offset,
+            max,
+        };
+        let frame = self.ask(OPERATION, &broker, request.to_frame(0)).await?;
+        let answer = PullAnswer::from_frame(&frame)
+            .map_err(|error| unreadable(OPERATION, &broker.address, error))?;
+        let Some(answer) = answer else {
+            let refused = done_with_topic(OPERATION, &queue.topic, frame).err();
+            return Err(refused
+                .unwrap_or_else(|| unreadable(OPERATION, &broker.address, "no pull's answer")));
+        };
+        let messages = StoredMessage::decode_all(&answer.messages)
+            .map_err(|error| unreadable(OPERATION, &broker.address, error))?;
+        Ok(Pulled {
+            messages,
+            next_offset: answer.next_offset,
+            min_offset: answer.min_offset,
+            max_offset: answer.max_offset,
+        })
+    }
+
+    /// The first message of a queue that a group has not received (on Apache RocketMQ: not
+    /// settled); nothing if it never received any there.
+    ///
+    /// # Errors
+    /// When the broker refuses or does not answer.
+    pub async fn group_offset(&self, group: &str, queue: &QueueRef) -> Result<Option<i64>, Error> {
+        const OPERATION: &str = "find a group's offset";
+        let broker = self.broker(&queue.broker).await?;
+        let request = ConsumerOffsetRequest {
+            group: group.to_owned(),
+            topic: queue.topic.clone(),
+            queue_id: queue.queue_id,
+            or_zero: false,
+        };
+        let answer = self.ask(OPERATION, &broker, request.to_frame(0)).await?;
+        if answer.code == QUERY_NOT_FOUND {
+            return Ok(None);
+        }
+        let found = offset(&done(OPERATION, answer)?);
+        let found = found.map_err(|error| unreadable(OPERATION, &broker.address, error))?;
+        Ok(Some(found))
+    }
+}

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 pub use self::flags::{Bank1Args, Bank2Args, BrokerArgs, Common, NotifierArgs};
 use self::place::{named, prepare};
+use crate::config::access::Environment;
 use crate::config::compose::{self, Overrides};
 use crate::failure::{Failure, Outcome};
 
@@ -109,6 +110,7 @@ fn unstarted(error: broker::StartError, config: &Path) -> Failure {
 fn overrides(common: &Common) -> Overrides {
     Overrides {
         listen: common.listen,
+        environment: Environment::read(),
         ..Overrides::default()
     }
 }

@@ -1,6 +1,7 @@
 //! Each service's own `Config`, out of the file and what the command line says; the command line wins.
 //!
-//! Pure: the file is read, the token is made and the data folder exists by now.
+//! The file is read, the token is made and the data folder exists by now; what is still read here are files with the
+//! broker's secrets.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -9,6 +10,7 @@ use banks::{Demo, bank1, bank2};
 use notification::{Invalid, Ladder};
 use rocketmq::ClientConfig;
 
+use super::access::{Access, Environment};
 use super::file::{EmbeddedSection, File};
 use super::{paths, usual};
 use crate::failure::Failure;
@@ -24,6 +26,8 @@ pub struct Overrides {
     pub ladder: Option<Ladder>,
     /// Whether the banks misbehave.
     pub demo: Demo,
+    /// Credentials and TLS, as variables say.
+    pub environment: Environment,
 }
 
 /// The embedded broker's configuration.
@@ -71,7 +75,7 @@ pub fn notifier(
     data: &Path,
     token: &str,
 ) -> Result<notifier::Config, Failure> {
-    let broker = client("notifier", &file, over);
+    let broker = client("notifier", &file, over)?;
     let mut settings = file.notifier;
     settings.listen = over.listen.unwrap_or(settings.listen);
     let config = notifier::Config {
@@ -97,7 +101,7 @@ pub fn bank1(
     data: &Path,
     token: &str,
 ) -> Result<bank1::Config, Failure> {
-    let broker = client("bank1", &file, over);
+    let broker = client("bank1", &file, over)?;
     let Some(mut initiator) = file.initiator else {
         return Err(Failure::usage(
             "[initiator] is missing: bank1 needs it to send notifications",
@@ -132,8 +136,12 @@ pub fn bank2(file: File, over: &Overrides, data: &Path) -> Result<bank2::Config,
     })
 }
 
-/// How a service reaches the broker: as the command line says, else the file, else where the embedded one listens.
-fn client(name: &str, file: &File, over: &Overrides) -> ClientConfig {
+/// How the broker is reached: as the command line and the variables say, else the file, else where the embedded one
+/// listens.
+///
+/// # Errors
+/// As [`Access::of`].
+pub fn client(name: &str, file: &File, over: &Overrides) -> Result<ClientConfig, Failure> {
     let endpoints = match (&over.broker, &file.broker.address) {
         (given, _) if !given.is_empty() => given.clone(),
         (_, Some(listed)) => listed.clone().into(),
@@ -145,11 +153,18 @@ fn client(name: &str, file: &File, over: &Overrides) -> ClientConfig {
                 .to_string(),
         ],
     };
-    ClientConfig {
+    let Access { credentials, tls } = Access::of(
+        file.broker.credentials.as_ref(),
+        file.broker.tls.as_ref(),
+        &over.environment,
+    )?;
+    Ok(ClientConfig {
         endpoints,
         name: name.to_owned(),
+        credentials,
+        tls,
         ..ClientConfig::default()
-    }
+    })
 }
 
 fn refused(invalid: Invalid) -> Failure {

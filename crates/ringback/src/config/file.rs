@@ -14,6 +14,7 @@ use notification::Ladder;
 use serde::Deserialize;
 
 use self::complaint::complaint;
+use super::access::{CredentialsSection, TlsSection};
 use crate::failure::Failure;
 
 /// The whole file.
@@ -50,6 +51,10 @@ pub struct BrokerSection {
     pub address: Option<OneOrMany>,
     /// Remoting addresses for administration: name servers, or brokers.
     pub admin: Option<OneOrMany>,
+    /// Who we are to the broker; absent: nobody.
+    pub credentials: Option<CredentialsSection>,
+    /// Whether it is spoken to over TLS; absent: in plain text.
+    pub tls: Option<TlsSection>,
     /// Read by `ringback broker` only.
     #[serde(default)]
     pub embedded: EmbeddedSection,
@@ -154,15 +159,23 @@ impl File {
         Self::parse(&text, path)
     }
 
-    /// Parses the text of the file at `path`, which is only named in errors.
+    /// Parses the text of the file at `path`, which is named in errors, and beside which the files lie that it names.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Failure> {
-        toml::from_str(text).map_err(|error| {
+        let mut file: Self = toml::from_str(text).map_err(|error| {
             Failure::usage(format!(
                 "configuration {}: {}",
                 path.display(),
                 complaint(&error, text)
             ))
-        })
+        })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        if let Some(credentials) = &mut file.broker.credentials {
+            credentials.beside(folder);
+        }
+        if let Some(tls) = &mut file.broker.tls {
+            tls.beside(folder);
+        }
+        Ok(file)
     }
 }
 

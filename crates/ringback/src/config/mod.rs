@@ -4,6 +4,7 @@
 //! command line says (clap has asked the environment already) win over the file. [`paths`] says what lies where in
 //! a data folder. Nothing else in the workspace knows files, flags or variables.
 
+pub mod access;
 pub mod compose;
 pub mod file;
 pub mod paths;

@@ -33,7 +33,10 @@ fn holds_secret(text: &str, at: usize) -> bool {
         .map_or(text.len(), |more| at + more);
     let lines = String::from_utf8_lossy(&text.as_bytes()[..end]).to_lowercase();
     for line in lines.lines().rev() {
-        if line.contains("secret") || line.contains("whsec_") {
+        if ["secret", "session_token", "whsec_"]
+            .iter()
+            .any(|word| line.contains(word))
+        {
             return true;
         }
         if begins(line) {

@@ -29,6 +29,19 @@ rocketmq-up:
 rocketmq-down:
     scripts/rocketmq.sh down
 
+# Start a MariaDB server of the repository's own (needs Debian's mariadb-server, whose service may be off); safe to run twice
+mariadb-up:
+    scripts/mariadb.sh up
+
+# Stop it; its data stays
+mariadb-down:
+    scripts/mariadb.sh down
+
+# Every test that opens a database, on MariaDB
+test-mariadb: mariadb-up
+    RINGBACK_TEST_DATABASE=$(scripts/mariadb.sh url) cargo test --locked -p database -p producer -p receiver -p notifier -p banks
+
+
 # The demo on Apache RocketMQ, its JVM killed in the middle
 demo-rocketmq: rocketmq-up
     cargo run --locked -- demo --broker 127.0.0.1:8081 --broker-restart scripts/rocketmq.sh

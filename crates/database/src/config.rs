@@ -19,6 +19,14 @@ pub struct Config {
     /// How long a statement waits for a lock: 100 ms to 50 s, on MariaDB in whole seconds.
     #[serde(default = "default_lock_wait", with = "humantime_serde")]
     pub lock_wait: Duration,
+    /// How long any one word of the database is waited for, above all COMMIT's: 1 s to 60 s. After it
+    /// nobody knows, and the connection is closed.
+    #[serde(default = "default_answer_wait", with = "humantime_serde")]
+    pub answer_wait: Duration,
+}
+
+fn default_answer_wait() -> Duration {
+    Duration::from_secs(10)
 }
 
 fn default_readers() -> u32 {
@@ -45,12 +53,20 @@ impl Config {
             url: url.into(),
             readers: default_readers(),
             lock_wait: default_lock_wait(),
+            answer_wait: default_answer_wait(),
         }
     }
 
     /// The defaults for an SQLite file.
     pub fn sqlite(path: impl AsRef<Path>) -> Self {
         Self::new(format!("sqlite://{}", path.as_ref().display()))
+    }
+
+    /// The same with another wait for answers.
+    #[must_use]
+    pub fn with_answer_wait(mut self, answer_wait: Duration) -> Self {
+        self.answer_wait = answer_wait;
+        self
     }
 
     /// The same with another lock wait.
@@ -70,9 +86,13 @@ impl Config {
             let wait = format!("{:?}", self.lock_wait);
             return Err(DatabaseError::config("lock_wait", wait, "100ms to 50s"));
         }
+        if !(1..=60).contains(&self.answer_wait.as_secs()) {
+            let wait = format!("{:?}", self.answer_wait);
+            return Err(DatabaseError::config("answer_wait", wait, "1s to 60s"));
+        }
         if self.sqlite_path().is_some() {
             Ok(Dialect::Sqlite)
-        } else if self.url.starts_with("mysql://") || self.url.starts_with("mariadb://") {
+        } else if self.name().is_some() {
             Ok(Dialect::MariaDb)
         } else {
             let limit = "sqlite://<path of a file, without ?> or mysql://user:password@host/name";
@@ -88,13 +108,31 @@ impl Config {
         file.then(|| Path::new(path))
     }
 
+    /// The name of the database, if the URL names a server's.
+    pub fn name(&self) -> Option<&str> {
+        let (scheme, rest) = self.url.split_once("://")?;
+        let rest = rest.split('?').next().unwrap_or(rest);
+        let (host, name) = rest.split_once('/')?;
+        let named = matches!(scheme, "mysql" | "mariadb") && !host.is_empty() && !name.is_empty();
+        named.then_some(name)
+    }
+
+    /// Checks it without opening anything.
+    ///
+    /// # Errors
+    /// The first field that can't be used.
+    pub fn validate(&self) -> Result<(), DatabaseError> {
+        self.check().map(drop)
+    }
+
     /// The URL without its password, for errors and logs.
-    pub(crate) fn shown(&self) -> String {
+    pub fn shown(&self) -> String {
         let hidden = self.url.split_once("://").and_then(|(scheme, rest)| {
             let (user, host) = rest.rsplit_once('@')?;
             let user = user.split_once(':').map_or(user, |(user, _)| user);
             Some(format!("{scheme}://{user}:…@{host}"))
         });
+        // What stands behind `?` may name key files, and says nothing about which database it is.
         hidden.unwrap_or_else(|| self.url.clone())
     }
 }
@@ -105,6 +143,7 @@ impl std::fmt::Debug for Config {
             .field("url", &self.shown())
             .field("readers", &self.readers)
             .field("lock_wait", &self.lock_wait)
+            .field("answer_wait", &self.answer_wait)
             .finish()
     }
 }
@@ -126,6 +165,8 @@ mod tests {
             "sqlite:///a.sqlite?mode=ro",
             "sqlite://",
             "postgres://h/d",
+            "mysql://h",
+            "mysql://u:p@h:3306/",
         ] {
             let error = dialect(bad).unwrap_err().to_string();
             assert!(error.contains("database.url"), "{error}");

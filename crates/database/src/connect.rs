@@ -1,35 +1,46 @@
-//! Making connections: the session settings, the pools, and the first one that tells what's wrong.
+//! Making connections: the pools, and the first connection, which tells what's wrong.
 //!
 //! sqlx's pool retries a connection whose set-up fails until its own time-out and then reports
-//! only that. So the first connection is made by hand, and its error is the one that people see.
+//! only that. So the first connection is made by hand, and its error is the one that people see;
+//! and what keeps later ones from being made is noted, for the error of whoever waited in vain.
 
 use std::sync::Once;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::pool::Pool;
-use sqlx::{Any, AnyConnection, AssertSqlSafe, ConnectOptions, Connection, Executor, raw_sql};
+use sqlx::{Any, ConnectOptions, Connection, Executor, raw_sql};
 
 use crate::config::{Config, Dialect};
-use crate::{DatabaseError, Kind, kind, sqlite_file};
+use crate::session::{self, Role};
+use crate::trouble::Trouble;
+use crate::{DatabaseError, Kind, kind, server, sqlite_file};
 
 /// The shortest time that a pool waits for a connection to a server.
-const CONNECT_WAIT: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT_WAIT: Duration = Duration::from_secs(5);
 
-/// What a connection is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Write,
-    Read,
+/// sqlx's drivers, made known once in a process.
+pub(crate) fn install_drivers() {
+    static DRIVERS: Once = Once::new();
+    DRIVERS.call_once(sqlx::any::install_default_drivers);
+}
+
+/// How long a caller waits for its turn on a connection.
+pub(crate) fn acquire_wait(config: &Config, dialect: Dialect) -> Duration {
+    match dialect {
+        // Waiting for the one writer is waiting for a lock.
+        Dialect::Sqlite => config.lock_wait,
+        Dialect::MariaDb => config.lock_wait.max(CONNECT_WAIT),
+    }
 }
 
 /// The pool to write with and the pool to read with.
 pub(crate) async fn pools(
     config: &Config,
     dialect: Dialect,
+    trouble: &Trouble,
 ) -> Result<(Pool<Any>, Pool<Any>), DatabaseError> {
-    static DRIVERS: Once = Once::new();
-    DRIVERS.call_once(sqlx::any::install_default_drivers);
+    install_drivers();
     let options: AnyConnectOptions = match dialect {
         Dialect::Sqlite => sqlite_file::url(config)?.parse()?,
         Dialect::MariaDb => config.url.parse()?,
@@ -40,63 +51,52 @@ pub(crate) async fn pools(
             (Dialect::Sqlite, Role::Write) => 1,
             _ => config.readers,
         };
-        pool_options(config, dialect, role)
+        pool_options(config, dialect, role, trouble)
             .max_connections(most)
             .connect_lazy_with(options.clone())
     };
     Ok((pool(Role::Write), pool(Role::Read)))
 }
 
-fn pool_options(config: &Config, dialect: Dialect, role: Role) -> AnyPoolOptions {
-    let settings = settings(config, dialect, role);
-    let options = AnyPoolOptions::new().after_connect(move |connection, _| {
-        let settings = settings.clone();
-        Box::pin(async move { set_up(connection, &settings).await })
-    });
+fn pool_options(
+    config: &Config,
+    dialect: Dialect,
+    role: Role,
+    trouble: &Trouble,
+) -> AnyPoolOptions {
+    let settings = session::settings(config, dialect, role);
+    let noted = trouble.clone();
+    let options = AnyPoolOptions::new()
+        .acquire_timeout(acquire_wait(config, dialect))
+        .after_connect(move |connection, _| {
+            let (settings, noted) = (settings.clone(), noted.clone());
+            Box::pin(async move {
+                let done = session::set_up(connection, &settings, dialect, role).await;
+                noted.take_note(done)
+            })
+        });
     match dialect {
-        // A file's connections don't go stale, and waiting for the one writer is waiting for a lock.
+        // A file's connections don't go stale.
         Dialect::Sqlite => options
             .test_before_acquire(false)
             .idle_timeout(None)
-            .max_lifetime(None)
-            .acquire_timeout(config.lock_wait),
-        Dialect::MariaDb => options.acquire_timeout(config.lock_wait.max(CONNECT_WAIT)),
-    }
-}
-
-/// The statements that make a fresh connection ours. On SQLite their order matters: without the
-/// busy time-out the change to WAL fails at once where another process is at it.
-fn settings(config: &Config, dialect: Dialect, role: Role) -> Vec<String> {
-    match dialect {
-        Dialect::Sqlite => {
-            let mut settings = vec![
-                format!("PRAGMA busy_timeout = {}", config.lock_wait.as_millis()),
-                "PRAGMA journal_mode = WAL".to_owned(),
-                "PRAGMA synchronous = FULL".to_owned(),
-            ];
-            if role == Role::Read {
-                settings.push("PRAGMA query_only = ON".to_owned());
-            }
-            settings
+            .max_lifetime(None),
+        Dialect::MariaDb if role == Role::Read => options,
+        // In place of sqlx's ping, and as good as one: a server that became read-only meanwhile is
+        // left, and the pool asks the address for another connection.
+        Dialect::MariaDb => {
+            let noted = trouble.clone();
+            options
+                .test_before_acquire(false)
+                .before_acquire(move |connection, _| {
+                    let noted = noted.clone();
+                    Box::pin(async move {
+                        let writable = session::refuse_read_only(connection).await;
+                        noted.take_note(writable).map(|()| true)
+                    })
+                })
         }
-        Dialect::MariaDb => vec![
-            format!(
-                "SET SESSION innodb_lock_wait_timeout = {}",
-                config.lock_wait.as_secs().max(1)
-            ),
-            "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')".to_owned(),
-        ],
     }
-}
-
-async fn set_up(connection: &mut AnyConnection, settings: &[String]) -> Result<(), sqlx::Error> {
-    for statement in settings {
-        // Made of constants and numbers only.
-        connection
-            .execute(raw_sql(AssertSqlSafe(statement.clone())))
-            .await?;
-    }
-    Ok(())
 }
 
 /// Connects once, sets up, tries to write, and closes.
@@ -106,7 +106,7 @@ async fn first(
     options: &AnyConnectOptions,
 ) -> Result<(), DatabaseError> {
     let deadline = tokio::time::Instant::now() + config.lock_wait.max(CONNECT_WAIT);
-    let settings = settings(config, dialect, Role::Write);
+    let settings = session::settings(config, dialect, Role::Write);
     loop {
         match tokio::time::timeout_at(deadline, try_out(dialect, options, &settings)).await {
             Ok(Ok(())) => return Ok(()),
@@ -114,12 +114,12 @@ async fn first(
             // every step of the change to WAL.
             Ok(Err(error)) if kind(&error) == Kind::Retry => {
                 if tokio::time::Instant::now() >= deadline {
-                    return Err(error.into());
+                    return Err(unusable(config, dialect, error));
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            Ok(Err(error)) => return Err(unusable(config, dialect, &error)),
-            Err(_) => return Err(sqlx::Error::PoolTimedOut.into()),
+            Ok(Err(error)) => return Err(unusable(config, dialect, error)),
+            Err(_) => return Err(unusable(config, dialect, sqlx::Error::PoolTimedOut)),
         }
     }
 }
@@ -127,10 +127,10 @@ async fn first(
 async fn try_out(
     dialect: Dialect,
     options: &AnyConnectOptions,
-    settings: &[String],
+    settings: &str,
 ) -> Result<(), sqlx::Error> {
     let mut connection = options.connect().await?;
-    set_up(&mut connection, settings).await?;
+    session::set_up(&mut connection, settings, dialect, Role::Write).await?;
     if dialect == Dialect::Sqlite {
         let begin = raw_sql("BEGIN IMMEDIATE; ROLLBACK");
         // Where somebody else is writing, it can be written to.
@@ -143,13 +143,15 @@ async fn try_out(
     connection.close().await
 }
 
-fn unusable(config: &Config, dialect: Dialect, error: &sqlx::Error) -> DatabaseError {
-    let reason = match dialect {
-        Dialect::Sqlite => sqlite_file::reason(error),
-        Dialect::MariaDb => None,
-    };
-    DatabaseError::Open {
-        url: config.shown(),
-        reason: reason.map_or_else(|| error.to_string(), str::to_owned),
+/// `Away` if waiting may help, `Open` if somebody has to do something about it.
+fn unusable(config: &Config, dialect: Dialect, error: sqlx::Error) -> DatabaseError {
+    let url = config.shown();
+    match dialect {
+        Dialect::Sqlite if kind(&error) == Kind::Retry => error.into(),
+        Dialect::Sqlite => DatabaseError::Open {
+            url,
+            reason: sqlite_file::reason(&error).map_or_else(|| error.to_string(), str::to_owned),
+        },
+        Dialect::MariaDb => server::unusable(url, &error),
     }
 }

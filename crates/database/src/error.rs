@@ -1,6 +1,7 @@
 //! What can go wrong, in words that an operator can act on.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use crate::Kind;
 
@@ -26,6 +27,35 @@ pub enum DatabaseError {
         /// Why, and what to do.
         reason: String,
     },
+    /// It can't be reached, or takes no work, now; waiting may help.
+    #[error("the database {url} is away: {reason}")]
+    Away {
+        /// Which; never with its password.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// No connection came free, or could be made, in time. Nothing was done.
+    #[error("no connection to the database within {waited:?}: {reason}")]
+    NoConnection {
+        /// How long it was waited for.
+        waited: Duration,
+        /// What stood in the way, as far as it is known.
+        reason: String,
+    },
+    /// The database did not answer in time: it may have done what it was asked.
+    #[error("the database did not answer within {waited:?}")]
+    NoAnswer {
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The transaction was no longer the one that was begun when it came to its COMMIT, which was not
+    /// said then: what it did before that moment was rolled back (a deadlock) or committed (DDL).
+    #[error(
+        "the transaction had ended on the server before its COMMIT, by a deadlock or a statement that \
+         commits by itself, and somebody passed over that error"
+    )]
+    Ended,
     /// A newer program has migrated it further than this one knows.
     #[error(
         "the database is newer than this program: it has migration {version} of {name:?}, \
@@ -45,6 +75,18 @@ pub enum DatabaseError {
         /// Why.
         source: Box<sqlx::migrate::MigrateError>,
     },
+    /// A migration was cut off on a database whose DDL can't be rolled back.
+    #[error(
+        "migration {version} of {name:?} was begun and not finished: look what is missing of it, \
+         finish it by hand and set success = 1 in its row of _migrations_{name}; a database that was \
+         empty before is best made anew"
+    )]
+    HalfMigrated {
+        /// The set of migrations.
+        name: String,
+        /// The migration that was cut off.
+        version: i64,
+    },
     /// Another process held the migration lock too long.
     #[error("another process has been migrating {name:?} for more than {waited_s} s")]
     MigrationLock {
@@ -63,7 +105,10 @@ impl DatabaseError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Sql(error) => crate::kind(error),
-            Self::MigrationLock { .. } => Kind::Retry,
+            Self::MigrationLock { .. } | Self::Away { .. } | Self::NoConnection { .. } => {
+                Kind::Retry
+            }
+            Self::NoAnswer { .. } | Self::Ended => Kind::Lost,
             _ => Kind::Other,
         }
     }

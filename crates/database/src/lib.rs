@@ -5,6 +5,10 @@
 //! - **Transactions** ([`Tx`]) take the write lock when they begin (`BEGIN IMMEDIATE` on SQLite, on
 //!   its one write connection) and end in a word: committed, rolled back, or nobody knows. A `Tx`
 //!   that is dropped half-way takes its connection with it, so that nothing of it can come back.
+//!   On MariaDB a transaction that the server ended half-way never reaches COMMIT.
+//! - **Deadlines**: connecting, BEGIN, COMMIT and ROLLBACK each wait no longer than configured;
+//!   [`Database::in_time`] does it for statements.
+//! - **A read-only server** is refused, when it is opened and whenever a connection is taken to write.
 //! - **Errors** come as [`Kind`]: a duplicate is data, a busy database is worth another try, a lost
 //!   connection means that nobody knows.
 //! - **Migrations** ([`Database::migrate`]) run under a lock of our own, since sqlx's does nothing
@@ -24,10 +28,17 @@ mod error;
 mod kind;
 mod migrate;
 mod schema;
+mod server;
+mod session;
 mod sqlite_file;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod trouble;
 mod tx;
 
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::Any;
 use sqlx::pool::{Pool, PoolConnection};
@@ -37,7 +48,10 @@ pub use error::{CommitError, DatabaseError};
 pub use kind::{Kind, kind};
 pub use migrate::Migrations;
 pub use schema::Schema;
+pub use server::Server;
 pub use tx::Tx;
+
+use trouble::Trouble;
 
 /// An open database: a pool to write and a pool to read. Cloning shares both.
 #[derive(Debug, Clone)]
@@ -50,21 +64,47 @@ struct Inner {
     dialect: Dialect,
     writers: Pool<Any>,
     readers: Pool<Any>,
+    trouble: Trouble,
+    acquire_wait: Duration,
+    lock_wait: Duration,
+    answer_wait: Duration,
 }
+
+/// Between two tries to reach a database that is away.
+const AWAY_PAUSE: Duration = Duration::from_secs(2);
 
 impl Database {
     /// Opens a database, and makes its file if it is SQLite's and absent (the folder must be there).
     /// The first connection is made at once, so that what is wrong is told here.
     pub async fn open(config: &Config) -> Result<Self, DatabaseError> {
         let dialect = config.check()?;
-        let (writers, readers) = connect::pools(config, dialect).await?;
+        let trouble = Trouble::default();
+        let (writers, readers) = connect::pools(config, dialect, &trouble).await?;
         Ok(Self {
             inner: Arc::new(Inner {
                 dialect,
                 writers,
                 readers,
+                trouble,
+                acquire_wait: connect::acquire_wait(config, dialect),
+                lock_wait: config.lock_wait,
+                answer_wait: config.answer_wait,
             }),
         })
+    }
+
+    /// The same, but a server that is away (not there yet, starting, full, read-only) is waited for,
+    /// for ever; the log says what for. Whoever calls decides when that is long enough.
+    pub async fn open_when_there(config: &Config) -> Result<Self, DatabaseError> {
+        loop {
+            match Self::open(config).await {
+                Err(error @ DatabaseError::Away { .. }) => {
+                    tracing::warn!(event = "database_awaited", %error, "waiting for the database");
+                    tokio::time::sleep(AWAY_PAUSE).await;
+                }
+                opened => return opened,
+            }
+        }
     }
 
     /// Brings the tables of one set of migrations up to date. Any number of processes may do this
@@ -76,18 +116,26 @@ impl Database {
     /// Begins a transaction, with the write lock taken on SQLite. Waits at most the configured
     /// lock wait for it; then the error's kind is [`Kind::Retry`].
     pub async fn begin(&self) -> Result<Tx, DatabaseError> {
-        Tx::begin(self.inner.writers.acquire().await?, self.inner.dialect).await
+        let inner = &self.inner;
+        let connection = self.acquire(&inner.writers).await?;
+        Tx::begin(
+            connection,
+            inner.dialect,
+            inner.lock_wait,
+            inner.answer_wait,
+        )
+        .await
     }
 
     /// A connection to read with, outside of any transaction: each statement sees what is
     /// committed then. On SQLite it refuses to write.
     pub async fn read(&self) -> Result<PoolConnection<Any>, DatabaseError> {
-        Ok(self.inner.readers.acquire().await?)
+        self.acquire(&self.inner.readers).await
     }
 
     /// A connection on which each statement commits by itself.
     pub async fn write(&self) -> Result<PoolConnection<Any>, DatabaseError> {
-        Ok(self.inner.writers.acquire().await?)
+        self.acquire(&self.inner.writers).await
     }
 
     /// Which of the two it is.
@@ -99,6 +147,41 @@ impl Database {
     pub async fn close(&self) {
         self.inner.readers.close().await;
         self.inner.writers.close().await;
+    }
+
+    /// Waits for statements no longer than the configured wait for an answer. One that is given up
+    /// may have been done: [`Kind::Lost`].
+    pub async fn in_time<T, E: From<DatabaseError>>(
+        &self,
+        statements: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let waited = self.inner.answer_wait;
+        match tokio::time::timeout(waited, statements).await {
+            Ok(done) => done,
+            Err(_elapsed) => Err(DatabaseError::NoAnswer { waited }.into()),
+        }
+    }
+
+    async fn acquire(&self, pool: &Pool<Any>) -> Result<PoolConnection<Any>, DatabaseError> {
+        let error = match pool.acquire().await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
+        if !matches!(error, sqlx::Error::PoolTimedOut) {
+            return Err(error.into());
+        }
+        let usual = match self.inner.dialect {
+            Dialect::Sqlite => "others are writing",
+            Dialect::MariaDb => "all are in use, or the server does not answer",
+        };
+        Err(DatabaseError::NoConnection {
+            waited: self.inner.acquire_wait,
+            reason: self
+                .inner
+                .trouble
+                .last()
+                .unwrap_or_else(|| usual.to_owned()),
+        })
     }
 
     fn writers(&self) -> &Pool<Any> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::pool::Pool;
-use sqlx::{Any, AnyConnection, SqlSafeStr, query_scalar};
+use sqlx::{Any, AnyConnection, AssertSqlSafe, Executor, SqlSafeStr, query_scalar, raw_sql};
 use tokio::time::Instant;
 
 use crate::config::Dialect;
@@ -89,6 +89,12 @@ async fn on_mariadb(
 ) -> Result<(), DatabaseError> {
     let mut connection = writers.acquire().await?;
     connection.close_on_drop();
+    // DDL waits for whoever uses the table: longer than a statement may.
+    let patient = AssertSqlSafe(format!(
+        "SET SESSION lock_wait_timeout = {}",
+        LOCK_WAIT.as_secs()
+    ));
+    connection.execute(raw_sql(patient)).await?;
     // Lock names are the server's, not the database's, and at most 64 characters.
     let lock = "SELECT GET_LOCK(SHA1(CONCAT('migrations ', DATABASE(), ' ', ?)), ?)";
     let taken: Option<i64> = query_scalar(lock)
@@ -110,6 +116,10 @@ async fn migrate(
     let result = migrator.run_direct(None, connection, false).await;
     result.map_err(|error| match error {
         MigrateError::VersionMissing(version) => DatabaseError::Newer {
+            name: name.to_owned(),
+            version,
+        },
+        MigrateError::Dirty(version) => DatabaseError::HalfMigrated {
             name: name.to_owned(),
             version,
         },

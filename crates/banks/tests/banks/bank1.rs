@@ -9,7 +9,7 @@ use notification::api::bank1::TransfersPage;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Bank, answer, broker, folder, fresh_tx_no, nowhere};
+use crate::support::{Bank, Folder, answer, broker, fresh_tx_no, nowhere};
 
 const OPENING_FEN: i64 = 1_000_000;
 
@@ -19,9 +19,9 @@ fn transfer(tx_no: &impl ToString, amount_fen: i64) -> Value {
 
 #[tokio::test]
 async fn a_transfer_is_debited_once_however_often_it_is_asked_for() {
-    let folder = folder();
-    let broker = broker(folder.path()).await;
-    let bank = Bank::one(folder.path(), broker.address(), Demo::Off).await;
+    let folder = Folder::new();
+    let broker = broker(&folder).await;
+    let bank = Bank::one(&folder, broker.address(), Demo::Off).await;
     let tx_no = fresh_tx_no();
 
     let (status, first) = bank.post("/transfers", transfer(&tx_no, 1000)).await;
@@ -43,9 +43,9 @@ async fn a_transfer_is_debited_once_however_often_it_is_asked_for() {
 
 #[tokio::test]
 async fn a_bad_account_or_amount_is_named_and_moves_nothing() {
-    let folder = folder();
-    let broker = broker(folder.path()).await;
-    let bank = Bank::one(folder.path(), broker.address(), Demo::Off).await;
+    let folder = Folder::new();
+    let broker = broker(&folder).await;
+    let bank = Bank::one(&folder, broker.address(), Demo::Off).await;
     let ask = async |from: &str, to: &str, amount_fen: i64| {
         let body = json!({ "from_account": from, "to_account": to, "amount_fen": amount_fen });
         bank.post("/transfers", body).await
@@ -83,8 +83,8 @@ async fn a_bad_account_or_amount_is_named_and_moves_nothing() {
 
 #[tokio::test]
 async fn a_request_that_can_not_be_read_says_what_is_wrong() {
-    let folder = folder();
-    let bank = Bank::one(folder.path(), nowhere(), Demo::Off).await;
+    let folder = Folder::new();
+    let bank = Bank::one(&folder, nowhere(), Demo::Off).await;
     let (status, problem) = bank
         .post("/transfers", transfer(&"not-a-number", 1000))
         .await;
@@ -129,9 +129,9 @@ async fn a_request_that_can_not_be_read_says_what_is_wrong() {
 
 #[tokio::test]
 async fn the_tutorials_route_takes_yuan() {
-    let folder = folder();
-    let broker = broker(folder.path()).await;
-    let bank = Bank::one(folder.path(), broker.address(), Demo::Off).await;
+    let folder = Folder::new();
+    let broker = broker(&folder).await;
+    let bank = Bank::one(&folder, broker.address(), Demo::Off).await;
     let (status, told) =
         answer(bank.request(Method::GET, "/bank1/transfer?accountNo=1&amount=10.50")).await;
     assert_eq!((status, told["state"].as_str()), (201, Some("committed")));
@@ -147,8 +147,8 @@ async fn the_tutorials_route_takes_yuan() {
 
 #[tokio::test]
 async fn with_the_broker_away_nothing_moves_and_503_says_so() {
-    let folder = folder();
-    let bank = Bank::one(folder.path(), nowhere(), Demo::Off).await;
+    let folder = Folder::new();
+    let bank = Bank::one(&folder, nowhere(), Demo::Off).await;
     let tx_no = fresh_tx_no();
     let (status, problem) = bank.post("/transfers", transfer(&tx_no, 1000)).await;
     assert_eq!(status, 503, "{problem}");
@@ -168,9 +168,9 @@ async fn with_the_broker_away_nothing_moves_and_503_says_so() {
 
 #[tokio::test]
 async fn a_failure_after_the_debit_takes_the_debit_back_but_only_in_demo_mode() {
-    let folder = folder();
-    let broker = broker(folder.path()).await;
-    let bank = Bank::one(folder.path(), broker.address(), Demo::On).await;
+    let folder = Folder::new();
+    let broker = broker(&folder).await;
+    let bank = Bank::one(&folder, broker.address(), Demo::On).await;
     let (status, problem) = bank.post("/transfers", transfer(&fresh_tx_no(), 300)).await;
     assert_eq!(
         (status, problem["state"].as_str()),
@@ -180,7 +180,7 @@ async fn a_failure_after_the_debit_takes_the_debit_back_but_only_in_demo_mode() 
     assert_eq!(bank.balance_fen().await, OPENING_FEN);
     bank.stop().await;
 
-    let bank = Bank::one(folder.path(), broker.address(), Demo::Off).await;
+    let bank = Bank::one(&folder, broker.address(), Demo::Off).await;
     let (status, _) = bank.post("/transfers", transfer(&fresh_tx_no(), 300)).await;
     assert_eq!(status, 201);
     assert_eq!(bank.balance_fen().await, OPENING_FEN - 300);
@@ -192,9 +192,9 @@ async fn a_failure_after_the_debit_takes_the_debit_back_but_only_in_demo_mode() 
 
 #[tokio::test]
 async fn a_held_transfer_goes_on_when_it_is_released_although_its_caller_hung_up() {
-    let folder = folder();
-    let broker = broker(folder.path()).await;
-    let bank = Bank::one(folder.path(), broker.address(), Demo::On).await;
+    let folder = Folder::new();
+    let broker = broker(&folder).await;
+    let bank = Bank::one(&folder, broker.address(), Demo::On).await;
     let tx_no = fresh_tx_no();
     let (status, problem) = bank.post("/demo/hold", json!({ "step": "half_way" })).await;
     assert_eq!((status, problem["field"].as_str()), (422, Some("step")));
@@ -241,9 +241,9 @@ async fn a_held_transfer_goes_on_when_it_is_released_although_its_caller_hung_up
 
 #[tokio::test]
 async fn committed_transfers_are_listed_page_by_page() {
-    let folder = folder();
-    let broker = broker(folder.path()).await;
-    let bank = Bank::one(folder.path(), broker.address(), Demo::Off).await;
+    let folder = Folder::new();
+    let broker = broker(&folder).await;
+    let bank = Bank::one(&folder, broker.address(), Demo::Off).await;
     let mut made = Vec::new();
     for amount_fen in [100, 200, 300] {
         let tx_no = fresh_tx_no();
@@ -274,9 +274,9 @@ async fn committed_transfers_are_listed_page_by_page() {
 
 #[tokio::test]
 async fn the_hard_phase_waits_for_no_sending() {
-    let folder = folder();
-    let broker = broker(folder.path()).await;
-    let bank = Bank::one(folder.path(), broker.address(), Demo::On).await;
+    let folder = Folder::new();
+    let broker = broker(&folder).await;
+    let bank = Bank::one(&folder, broker.address(), Demo::On).await;
     let tx_no = fresh_tx_no();
     let hold = json!({ "step": "before_half", "tx_no": tx_no });
     assert_eq!(bank.post("/demo/hold", hold).await.0, 204);

@@ -5,7 +5,7 @@ use notification::api::bank2::InboxStates;
 use notification::{InboxState, TxNo};
 use serde_json::json;
 
-use crate::support::{Bank, answer, folder, fresh_tx_no, secret};
+use crate::support::{Bank, Folder, answer, fresh_tx_no, secret};
 
 fn body(tx_no: &TxNo, amount_fen: i64) -> String {
     to_account(tx_no, amount_fen, "2")
@@ -31,8 +31,8 @@ async fn state(bank: &Bank, tx_no: &TxNo) -> InboxState {
 
 #[tokio::test]
 async fn a_notification_is_credited_once_however_often_it_is_rung() {
-    let folder = folder();
-    let bank = Bank::two(folder.path(), Demo::Off).await;
+    let folder = Folder::new();
+    let bank = Bank::two(&folder, Demo::Off).await;
     let tx_no = fresh_tx_no();
     assert_eq!(state(&bank, &tx_no).await, InboxState::Unknown);
     assert_eq!(
@@ -54,8 +54,8 @@ async fn a_notification_is_credited_once_however_often_it_is_rung() {
 
 #[tokio::test]
 async fn who_can_not_sign_is_not_believed() {
-    let folder = folder();
-    let bank = Bank::two(folder.path(), Demo::Off).await;
+    let folder = Folder::new();
+    let bank = Bank::two(&folder, Demo::Off).await;
     let tx_no = fresh_tx_no();
     let now_s = service::clock::now_ms() / 1000;
     let stranger = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".parse().unwrap();
@@ -77,8 +77,8 @@ async fn who_can_not_sign_is_not_believed() {
 
 #[tokio::test]
 async fn what_will_never_be_right_is_refused_for_good_and_leaves_no_row() {
-    let folder = folder();
-    let bank = Bank::two(folder.path(), Demo::Off).await;
+    let folder = Folder::new();
+    let bank = Bank::two(&folder, Demo::Off).await;
     let (tx_no, other) = (fresh_tx_no(), fresh_tx_no());
     for (text, field) in [
         (to_account(&tx_no, 1000, "9"), "to_account"),
@@ -101,8 +101,8 @@ async fn what_will_never_be_right_is_refused_for_good_and_leaves_no_row() {
 
 #[tokio::test]
 async fn four_yuan_fail_twice_each_and_six_are_rejected() {
-    let folder = folder();
-    let bank = Bank::two(folder.path(), Demo::On).await;
+    let folder = Folder::new();
+    let bank = Bank::two(&folder, Demo::On).await;
     for _ in 0..2 {
         let tx_no = fresh_tx_no();
         let mut statuses = Vec::new();
@@ -118,8 +118,8 @@ async fn four_yuan_fail_twice_each_and_six_are_rejected() {
 
 #[tokio::test]
 async fn five_yuan_fail_until_bank2_is_repaired_and_it_stays_repaired() {
-    let folder = folder();
-    let bank = Bank::two(folder.path(), Demo::On).await;
+    let folder = Folder::new();
+    let bank = Bank::two(&folder, Demo::On).await;
     let tx_no = fresh_tx_no();
     let (status, problem) = bank.notify(&tx_no, &body(&tx_no, 500)).await;
     assert_eq!(
@@ -131,7 +131,7 @@ async fn five_yuan_fail_until_bank2_is_repaired_and_it_stays_repaired() {
     assert_eq!(bank.notify(&tx_no, &body(&tx_no, 500)).await.0, 200);
     bank.stop().await;
 
-    let bank = Bank::two(folder.path(), Demo::On).await;
+    let bank = Bank::two(&folder, Demo::On).await;
     let tx_no = fresh_tx_no();
     assert_eq!(bank.notify(&tx_no, &body(&tx_no, 500)).await.0, 200);
     assert_eq!(bank.balance_fen().await, 1000);
@@ -139,8 +139,8 @@ async fn five_yuan_fail_until_bank2_is_repaired_and_it_stays_repaired() {
 
 #[tokio::test]
 async fn outside_demo_mode_every_amount_is_ordinary_and_nothing_can_be_held() {
-    let folder = folder();
-    let bank = Bank::two(folder.path(), Demo::Off).await;
+    let folder = Folder::new();
+    let bank = Bank::two(&folder, Demo::Off).await;
     for amount_fen in [300, 400, 500, 600, 700, 800] {
         let tx_no = fresh_tx_no();
         assert_eq!(bank.notify(&tx_no, &body(&tx_no, amount_fen)).await.0, 200);
@@ -156,8 +156,8 @@ async fn outside_demo_mode_every_amount_is_ordinary_and_nothing_can_be_held() {
 
 #[tokio::test]
 async fn held_after_apply_the_credit_stands_before_the_answer() {
-    let folder = folder();
-    let bank = Bank::two(folder.path(), Demo::On).await;
+    let folder = Folder::new();
+    let bank = Bank::two(&folder, Demo::On).await;
     let tx_no = fresh_tx_no();
     assert_eq!(
         bank.post("/demo/hold", json!({ "step": "after_apply" }))
@@ -188,8 +188,8 @@ async fn held_after_apply_the_credit_stands_before_the_answer() {
 
 #[tokio::test]
 async fn at_most_five_hundred_states_are_told_at_once() {
-    let folder = folder();
-    let bank = Bank::two(folder.path(), Demo::Off).await;
+    let folder = Folder::new();
+    let bank = Bank::two(&folder, Demo::Off).await;
     let tx_nos: Vec<TxNo> = (0..501).map(|_| fresh_tx_no()).collect();
     let (status, problem) = bank
         .post(

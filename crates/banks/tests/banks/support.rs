@@ -1,10 +1,10 @@
-//! Banks that run in this process, on ports and in folders of their own.
+//! Banks that run in this process, on ports, folders and databases of their own.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use banks::{Demo, bank1, bank2};
+use database::testing::Databases;
 use notification::api::bank1::{Accounts, Held};
 use notification::{Secret, TxNo, sign};
 use receiver::SourceKeys;
@@ -33,13 +33,13 @@ pub(crate) fn fresh_tx_no() -> TxNo {
 }
 
 /// A broker with the one topic.
-pub(crate) async fn broker(folder: &Path) -> broker::Broker {
+pub(crate) async fn broker(folder: &Folder) -> broker::Broker {
     let topic = broker::TopicConfig {
         name: TOPIC.into(),
         kind: broker::TopicKind::Transaction,
     };
     let config = broker::Config {
-        data: folder.join("broker"),
+        data: folder.path.path().join("broker"),
         listen: any_port(),
         topics: vec![topic],
         ..broker::Config::default()
@@ -68,7 +68,7 @@ pub(crate) struct Bank {
 }
 
 impl Bank {
-    pub(crate) async fn one(folder: &Path, broker: SocketAddr, demo: Demo) -> Bank {
+    pub(crate) async fn one(folder: &Folder, broker: SocketAddr, demo: Demo) -> Bank {
         let initiator = serde_json::json!({
             "source": "bank1",
             "topic": TOPIC,
@@ -83,12 +83,12 @@ impl Bank {
                 endpoints: vec![broker.to_string()],
                 ..Default::default()
             },
-            database: database::Config::sqlite(folder.join("bank1.sqlite")),
+            database: folder.databases.config("bank1"),
         };
         Self::started(|shutdown, ready| tokio::spawn(bank1::run(config, shutdown, ready))).await
     }
 
-    pub(crate) async fn two(folder: &Path, demo: Demo) -> Bank {
+    pub(crate) async fn two(folder: &Folder, demo: Demo) -> Bank {
         let config = bank2::Config {
             listen: any_port(),
             demo,
@@ -96,7 +96,7 @@ impl Bank {
                 name: "bank1".parse().unwrap(),
                 secrets: vec![secret()],
             }],
-            database: database::Config::sqlite(folder.join("bank2.sqlite")),
+            database: folder.databases.config("bank2"),
         };
         Self::started(|shutdown, ready| tokio::spawn(bank2::run(config, shutdown, ready))).await
     }
@@ -224,7 +224,18 @@ pub(crate) async fn answer(request: RequestBuilder) -> (u16, Value) {
     (status, json)
 }
 
-/// A folder for one test.
-pub(crate) fn folder() -> TempDir {
-    tempfile::tempdir().unwrap()
+/// A folder and databases for one test.
+pub(crate) struct Folder {
+    databases: Databases,
+    path: TempDir,
+}
+
+impl Folder {
+    pub(crate) fn new() -> Folder {
+        let path = tempfile::tempdir().unwrap();
+        Folder {
+            databases: Databases::within(path.path()),
+            path,
+        }
+    }
 }

@@ -12,7 +12,7 @@ const ONE: Migrations = Migrations {
     files: &[(
         1,
         "lines",
-        "CREATE TABLE lines (id INT NOT NULL PRIMARY KEY)",
+        "CREATE TABLE ledger_line (id INT NOT NULL PRIMARY KEY)",
     )],
 };
 
@@ -100,13 +100,13 @@ async fn what_is_written_survives_the_last_connection() {
     let database = Database::open(&config).await.unwrap();
     database.migrate(&ONE).await.unwrap();
     let mut writer = database.write().await.unwrap();
-    let insert = query("INSERT INTO lines (id) VALUES (7)");
+    let insert = query("INSERT INTO ledger_line (id) VALUES (7)");
     insert.execute(&mut *writer).await.unwrap();
     drop(writer);
     database.close().await;
     let again = Database::open(&config).await.unwrap();
     let mut reader = again.read().await.unwrap();
-    let ids: Vec<i64> = sqlx::query_scalar("SELECT id FROM lines")
+    let ids: Vec<i64> = sqlx::query_scalar("SELECT id FROM ledger_line")
         .fetch_all(&mut *reader)
         .await
         .unwrap();
@@ -131,7 +131,7 @@ async fn a_connection_commits_durably_in_wal_and_a_reader_refuses_to_write() {
         .unwrap();
     assert_eq!((mode.as_str(), synchronous), ("wal", 2));
     let mut reader = database.read().await.unwrap();
-    let insert = query("INSERT INTO lines (id) VALUES (7)");
+    let insert = query("INSERT INTO ledger_line (id) VALUES (7)");
     assert!(insert.execute(&mut *reader).await.is_err());
 }
 
@@ -145,7 +145,7 @@ async fn a_database_can_be_opened_and_read_while_somebody_holds_its_write_lock()
     let short = config.with_lock_wait(std::time::Duration::from_millis(100));
     let other = Database::open(&short).await.unwrap();
     let mut reader = other.read().await.unwrap();
-    let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM lines")
+    let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM ledger_line")
         .fetch_one(&mut *reader)
         .await
         .unwrap();

@@ -1,4 +1,4 @@
-//! The N-rules on a real SQLite file, each broken on purpose.
+//! The N-rules on a real database, each broken on purpose.
 
 mod flushing;
 mod rules;
@@ -7,11 +7,11 @@ mod store;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use database::testing::Databases;
 use notification::{AttemptError, DeadReason, EndpointId, Verdict};
 use service::clock::{Clock, ClockHand};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
-use tempfile::TempDir;
 
 use super::entry::{Attempt, Entry, Event, Moved, Then};
 use super::{Record, RecordOptions, ids};
@@ -21,18 +21,18 @@ use crate::decide::{ParkReason, Standing};
 
 const NOW: i64 = 1_700_000_000_000;
 
-/// A record on a fresh file, with its flusher running.
+/// A record on a fresh database, with its flusher running.
 struct Fixture {
     record: Record,
     database: database::Database,
     hand: ClockHand,
-    _folder: TempDir,
+    _databases: Databases,
 }
 
 impl Fixture {
     async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let config = database::Config::sqlite(folder.path().join("notifier.sqlite"));
+        let databases = Databases::new();
+        let config = databases.config("notifier");
         let database = database::Database::open(&config).await.unwrap();
         let (clock, hand) = Clock::manual(NOW);
         let record = open(&database, clock).await;
@@ -40,7 +40,7 @@ impl Fixture {
             record,
             database,
             hand,
-            _folder: folder,
+            _databases: databases,
         }
     }
 

@@ -1,9 +1,10 @@
-//! An embedded broker, a SQLite folder, and initiators on them.
+//! An embedded broker, databases, and initiators on them.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use database::testing::Databases;
 use notification::{Envelope, Group, Notification, Source, Topic, TxNo};
 use producer::{Config, Initiator, NewNotification, Steps, Token};
 use rocketmq::{
@@ -26,10 +27,11 @@ pub(crate) const TOKEN: &str = "operator";
 /// An address where nothing listens: no notifier, so the relay rests.
 const NOWHERE: &str = "http://nowhere.invalid";
 
-/// Broker and folder of one test.
+/// Broker and databases of one test.
 pub(crate) struct Stage {
     broker: Option<broker::Broker>,
-    folder: TempDir,
+    databases: Databases,
+    _folder: TempDir,
     pub(crate) notifier: String,
     /// From the half message to the COMMIT at most; check-backs begin a second later.
     pub(crate) deadline: Duration,
@@ -82,7 +84,8 @@ impl Stage {
         .expect("the broker starts");
         Stage {
             broker: Some(broker),
-            folder,
+            databases: Databases::within(folder.path()),
+            _folder: folder,
             notifier: NOWHERE.into(),
             deadline: Duration::from_secs(25),
             clock: Clock::system(),
@@ -145,7 +148,7 @@ impl Stage {
     }
 
     pub(crate) fn database(&self, name: &str) -> database::Config {
-        database::Config::sqlite(self.folder.path().join(format!("{name}.sqlite")))
+        self.databases.config(name)
     }
 
     pub(crate) fn client_config(&self) -> ClientConfig {

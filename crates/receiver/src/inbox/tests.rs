@@ -1,10 +1,9 @@
-//! An inbox on a real SQLite file, with a business of one counter.
+//! An inbox on a real database, with a business of one counter.
 
 use std::collections::BTreeMap;
 
-use database::Config;
+use database::testing::Databases;
 use notification::body_hash;
-use tempfile::TempDir;
 
 use super::*;
 
@@ -12,7 +11,7 @@ struct Bank {
     inbox: Inbox,
     database: Database,
     source: Source,
-    _folder: TempDir,
+    _databases: Databases,
 }
 
 const BORN_MS: u64 = 1_700_000_000_000;
@@ -22,8 +21,8 @@ fn number(n: u8) -> TxNo {
 }
 
 async fn bank() -> Bank {
-    let folder = tempfile::tempdir().unwrap();
-    let config = Config::sqlite(folder.path().join("bank2.sqlite"));
+    let databases = Databases::new();
+    let config = databases.config("bank2");
     let database = Database::open(&config).await.unwrap();
     database.migrate(&crate::MIGRATIONS).await.unwrap();
     run(&database, "CREATE TABLE credits (tx_no VARCHAR(36))").await;
@@ -32,7 +31,7 @@ async fn bank() -> Bank {
         inbox: Inbox::new(database.clone()).with_clock(clock),
         database,
         source: Source::new("bank1").unwrap(),
-        _folder: folder,
+        _databases: databases,
     }
 }
 
@@ -197,7 +196,7 @@ async fn a_number_older_than_the_retention_is_refused() {
             inbox: bank.inbox.clone().with_clock(clock),
             database: bank.database.clone(),
             source: bank.source.clone(),
-            _folder: tempfile::tempdir().unwrap(),
+            _databases: Databases::new(),
         };
         let result = bank.credit(1, b"x").await;
         assert_eq!(result.is_ok(), taken, "{age_days}: {result:?}");

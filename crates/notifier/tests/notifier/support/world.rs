@@ -1,10 +1,10 @@
-//! The broker, the receiver, a sender, and the folder that the record lies in.
+//! The broker, the receiver, a sender, and the database that the record lies in.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use broker::{Broker, GroupConfig, TopicConfig, TopicKind};
 use bytes::Bytes;
+use database::testing::Databases;
 use notification::{
     BusinessKey, ContentType, Envelope, EventType, Group, InitiatorId, Notification, Source, Topic,
     TxNo,
@@ -23,7 +23,8 @@ pub(crate) struct World {
     pub(crate) broker: Broker,
     pub(crate) receiver: Receiver,
     producer: TransactionProducer,
-    folder: TempDir,
+    databases: Databases,
+    _folder: TempDir,
 }
 
 impl World {
@@ -57,7 +58,8 @@ impl World {
             broker,
             receiver: Receiver::start().await,
             producer,
-            folder,
+            databases: Databases::within(folder.path()),
+            _folder: folder,
         }
     }
 
@@ -73,7 +75,7 @@ impl World {
             endpoints: vec![self.endpoint("bank2", &self.receiver)],
             subscriptions: vec![subscription("bank2", "bank2")],
             ladder: None,
-            database: database::Config::sqlite(self.record_file()),
+            database: self.databases.config("notifier"),
             broker: reach(&self.broker.address().to_string()),
             token: OperatorToken::new(TOKEN),
         }
@@ -88,10 +90,6 @@ impl World {
         serde_json::from_value(given).unwrap()
     }
 
-    pub(crate) fn record_file(&self) -> PathBuf {
-        self.folder.path().join("notifier.sqlite")
-    }
-
     /// A notifier as most tests want it.
     pub(crate) async fn notifier(&self) -> Running {
         Running::start(self.config()).await
@@ -99,7 +97,7 @@ impl World {
 
     /// The record, as somebody else on the machine reaches it.
     pub(crate) async fn record(&self) -> database::Database {
-        let config = database::Config::sqlite(self.record_file());
+        let config = self.databases.config("notifier");
         database::Database::open(&config).await.unwrap()
     }
 

@@ -1,0 +1,85 @@
+//! What makes a fresh connection ours: the settings of its session, and the refusal of a read-only server.
+
+use sqlx::{AnyConnection, AssertSqlSafe, Executor, Row as _, raw_sql};
+
+use crate::config::{Config, Dialect};
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Write,
+    Read,
+}
+
+/// The server refuses every write: a replica, or a primary that was set so.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the server is read-only (read_only = {value}): it is a replica, or an operator has set it so; \
+     name the primary, or SET GLOBAL read_only = 0 there"
+)]
+pub(crate) struct ReadOnly {
+    value: String,
+}
+
+/// The statements that set a session up. On SQLite their order matters: without the busy time-out
+/// the change to WAL fails at once where another process is at it.
+///
+/// MariaDB's: READ COMMITTED, since nothing here reads twice in a transaction and expects the same, and
+/// gap locks would only add deadlocks; both lock waits, as a migration of another process holds the
+/// table's own lock (whose usual wait is a day and more); strict, so that nothing is cut to fit.
+pub(crate) fn settings(config: &Config, dialect: Dialect, role: Role) -> String {
+    match (dialect, role) {
+        (Dialect::Sqlite, role) => format!(
+            "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL{}",
+            config.lock_wait.as_millis(),
+            match role {
+                Role::Write => "",
+                Role::Read => "; PRAGMA query_only = ON",
+            }
+        ),
+        (Dialect::MariaDb, role) => format!(
+            "SET SESSION innodb_lock_wait_timeout = {wait}, SESSION lock_wait_timeout = {wait}, \
+             SESSION autocommit = 1, \
+             SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',STRICT_TRANS_TABLES'); \
+             SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, {access}",
+            wait = config.lock_wait.as_secs().max(1),
+            access = match role {
+                Role::Write => "READ WRITE",
+                Role::Read => "READ ONLY",
+            }
+        ),
+    }
+}
+
+/// Sets a fresh connection up; one to write with is refused where nothing can be written.
+pub(crate) async fn set_up(
+    connection: &mut AnyConnection,
+    settings: &str,
+    dialect: Dialect,
+    role: Role,
+) -> Result<(), sqlx::Error> {
+    // Made of constants and numbers only.
+    let settings = AssertSqlSafe(settings.to_owned());
+    connection.execute(raw_sql(settings)).await?;
+    if (dialect, role) == (Dialect::MariaDb, Role::Write) {
+        refuse_read_only(connection).await?;
+    }
+    Ok(())
+}
+
+/// Asks the server whether it is read-only: an account with rights enough would write to a replica
+/// all the same.
+pub(crate) async fn refuse_read_only(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    // A word in newer servers, a number in older ones.
+    let asked = raw_sql("SELECT CAST(@@global.read_only AS CHAR)");
+    let value: String = connection.fetch_one(asked).await?.try_get(0)?;
+    match value.as_str() {
+        "0" | "OFF" => Ok(()),
+        _ => Err(sqlx::Error::Configuration(Box::new(ReadOnly { value }))),
+    }
+}
+
+/// Whether an error is this refusal.
+pub(crate) fn is_read_only(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Configuration(source) if source.is::<ReadOnly>())
+}

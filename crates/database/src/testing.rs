@@ -1,0 +1,142 @@
+//! Databases of one test's own, behind the feature `testing`.
+//!
+//! SQLite files in a folder; or, where `RINGBACK_TEST_DATABASE` names a server
+//! (`mysql://root@127.0.0.1:3307/`, as `scripts/mariadb.sh url` prints it), fresh databases there, which are
+//! dropped with it. So every test that opens a database runs on both.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tempfile::TempDir;
+
+use crate::{Config, DatabaseError, Dialect, Server};
+
+/// The variable that names the server.
+pub const VARIABLE: &str = "RINGBACK_TEST_DATABASE";
+
+/// The databases of one test, by name; all are gone with it.
+#[derive(Debug)]
+pub struct Databases {
+    place: Place,
+    _folder: Option<TempDir>,
+}
+
+#[derive(Debug)]
+enum Place {
+    Folder(PathBuf),
+    Server {
+        server: Server,
+        prefix: String,
+        made: Mutex<BTreeMap<String, Config>>,
+    },
+}
+
+impl Databases {
+    /// In a temporary folder, or on the server.
+    #[expect(clippy::new_without_default, reason = "it makes a folder")]
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let place = Place::of(folder.path());
+        Self {
+            place,
+            _folder: Some(folder),
+        }
+    }
+
+    /// In `folder`, as `<name>.sqlite`, or on the server.
+    pub fn within(folder: &Path) -> Self {
+        Self {
+            place: Place::of(folder),
+            _folder: None,
+        }
+    }
+
+    /// What opens the database of that name: the same one each time, empty at first.
+    pub fn config(&self, name: &str) -> Config {
+        match &self.place {
+            Place::Folder(folder) => Config::sqlite(folder.join(format!("{name}.sqlite"))),
+            Place::Server {
+                server,
+                prefix,
+                made,
+            } => {
+                let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+                let make = || {
+                    let (server, name) = (server.clone(), format!("{prefix}_{name}"));
+                    elsewhere(async move { server.create(&name).await })
+                        .unwrap_or_else(|error| panic!("{VARIABLE}: {error}"))
+                };
+                made.entry(name.to_owned()).or_insert_with(make).clone()
+            }
+        }
+    }
+
+    /// Which of the two they are.
+    pub fn dialect(&self) -> Dialect {
+        match &self.place {
+            Place::Folder(_) => Dialect::Sqlite,
+            Place::Server { .. } => Dialect::MariaDb,
+        }
+    }
+}
+
+impl Place {
+    fn of(folder: &Path) -> Place {
+        match std::env::var(VARIABLE) {
+            Ok(url) if !url.is_empty() => Place::Server {
+                server: Server::new(&url).unwrap_or_else(|error| panic!("{VARIABLE}: {error}")),
+                prefix: unique(),
+                made: Mutex::default(),
+            },
+            _ => Place::Folder(folder.to_path_buf()),
+        }
+    }
+}
+
+impl Drop for Databases {
+    fn drop(&mut self) {
+        let Place::Server { server, made, .. } = &self.place else {
+            return;
+        };
+        let made = made.lock().unwrap_or_else(PoisonError::into_inner);
+        for name in made.values().filter_map(|config| config.name()) {
+            let (server, name) = (server.clone(), name.to_owned());
+            let dropped: Result<(), DatabaseError> =
+                elsewhere(async move { server.discard(&name).await });
+            if let Err(error) = dropped {
+                // A test that has the server killed leaves nothing to drop; no other may fail for it.
+                eprintln!("a test's database stays behind: {error}");
+            }
+        }
+    }
+}
+
+/// A name that no other test has, of this or another process.
+fn unique() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a name that must not repeat, not a time"
+    )]
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis());
+    let count = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("ringback_test_{now:x}_{:x}_{count}", std::process::id())
+}
+
+/// Runs on a thread and a runtime of its own, so that `config` and `drop` need not be async.
+fn elsewhere<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let run = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(work)
+    };
+    std::thread::spawn(run).join().expect("no panic")
+}

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{accounts, bank2_repair, demo, dlq, serve, status, transfer, up};
+use crate::commands::{accounts, bank2_repair, demo, dlq, init, serve, status, transfer, up};
 use crate::screen::Format;
 
 /// What the simulated amounts do; shown wherever they matter.
@@ -71,6 +71,8 @@ pub enum Command {
     Status(status::Args),
     /// Dead letters: list, show, resend or discard them
     Dlq(dlq::Args),
+    /// Set up the broker: topics, groups, policies, and a first poll by each group
+    Init(init::Args),
     /// Run the embedded broker in this process
     #[command(after_help = BY_HAND)]
     Broker(serve::BrokerArgs),
@@ -113,6 +115,7 @@ impl Command {
             Self::Accounts(args) => args.output.json,
             Self::Status(args) => args.output.json,
             Self::Dlq(args) => args.json(),
+            Self::Init(args) => args.output.json,
             Self::Bank2(Bank2Command {
                 action: Some(Bank2Action::Repair(args)),
                 ..

@@ -9,6 +9,8 @@
 //! Only this crate knows clap, the environment and where files lie. Exit codes: 0 done, 1 the operation failed,
 //! 2 usage or configuration ([`failure`]).
 
+mod administer;
+pub mod browse;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -17,6 +19,7 @@ mod names;
 pub mod reach;
 pub mod render;
 pub mod screen;
+pub mod setup;
 
 use std::process::ExitCode;
 

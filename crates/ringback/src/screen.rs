@@ -96,6 +96,12 @@ pub fn line(text: &str) {
     }
 }
 
+/// Writes one line to standard error: what a person may want to know while the command works.
+pub fn notice(text: &str) {
+    // A courtesy: who does not see it loses nothing.
+    let _unseen = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 /// Writes one JSON document to standard output.
 pub fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|error| {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use banks::{Demo, bank1, bank2};
 use notification::{Invalid, Ladder};
-use rocketmq::ClientConfig;
+use rocketmq::{AdminConfig, ClientConfig};
 
 use super::access::{Access, Environment};
 use super::file::{EmbeddedSection, File};
@@ -22,6 +22,8 @@ pub struct Overrides {
     pub listen: Option<SocketAddr>,
     /// Where the broker is; empty: as the file says.
     pub broker: Vec<String>,
+    /// Where the broker's administration is; empty: as the file says.
+    pub broker_admin: Vec<String>,
     /// The ladder of every endpoint and group.
     pub ladder: Option<Ladder>,
     /// Whether the banks misbehave.
@@ -134,6 +136,46 @@ pub fn bank2(file: File, over: &Overrides, data: &Path) -> Result<bank2::Config,
         sources: file.bank2.source,
         database: database::Config::sqlite(paths::database(data, "bank2")),
     })
+}
+
+/// How administration is reached: as the command line says, else the file, else where the embedded broker listens for
+/// it; `None` if nobody says.
+///
+/// # Errors
+/// As [`Access::of`].
+pub fn admin(file: &File, over: &Overrides) -> Result<Option<AdminConfig>, Failure> {
+    let embedded = &file.broker.embedded;
+    let addresses = match (&over.broker_admin, &file.broker.admin) {
+        (given, _) if !given.is_empty() => given.clone(),
+        (_, Some(listed)) => listed.clone().into(),
+        // The embedded broker's remoting says nothing about another broker.
+        (_, None) if over.broker.is_empty() && is_embedded(file) => embedded
+            .remoting_listen
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        (_, None) => Vec::new(),
+    };
+    if addresses.is_empty() {
+        return Ok(None);
+    }
+    let Access { credentials, .. } = Access::of(
+        file.broker.credentials.as_ref(),
+        file.broker.tls.as_ref(),
+        &over.environment,
+    )?;
+    Ok(Some(AdminConfig {
+        addresses,
+        credentials,
+        ..AdminConfig::default()
+    }))
+}
+
+/// Whether the services talk to the embedded broker.
+fn is_embedded(file: &File) -> bool {
+    let listen = file.broker.embedded.listen.unwrap_or(usual::BROKER);
+    let listed = file.broker.address.clone().map(Vec::from);
+    listed.is_none_or(|listed| listed == [listen.to_string()])
 }
 
 /// How the broker is reached: as the command line and the variables say, else the file, else where the embedded one

@@ -5,7 +5,7 @@ use notification::api::notifier::{Letter, LetterDetail, LettersPage, Notificatio
 use notification::{InboxState, LetterState};
 
 use super::moment::{Now, span};
-use super::{attempt, count, ending, endings};
+use super::{attempt, columns, count, ending, endings};
 
 /// The most characters of a body that `show` repeats.
 const LONGEST_BODY: usize = 2_000;
@@ -54,25 +54,6 @@ fn foot(page: &LettersPage, now: &Now) -> String {
         ""
     };
     format!("{open}{oldest}.{more}")
-}
-
-/// Pads each column to its widest cell; two blanks between, none at the end of a line.
-fn columns<const N: usize>(rows: Vec<[String; N]>) -> String {
-    let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    let line = |row: &[String; N]| {
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:<width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// One letter whole: what it is, why it died, every attempt, its body, what can be done.

@@ -6,6 +6,7 @@ pub mod accounts;
 pub mod attempt;
 pub mod dlq;
 pub mod moment;
+pub mod setup;
 pub mod status;
 pub mod transfer;
 
@@ -48,6 +49,25 @@ pub fn count(number: u64, one: &str) -> String {
     } else {
         format!("{number} {one}s")
     }
+}
+
+/// Pads each column to its widest cell; two blanks between, none at the end of a line.
+pub(crate) fn columns<const N: usize>(rows: Vec<[String; N]>) -> String {
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let line = |row: &[String; N]| {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ impl Now {
         moment.format(pattern).to_string()
     }
 
-    fn wall(&self, ms: i64) -> Option<NaiveDateTime> {
+    pub(crate) fn wall(&self, ms: i64) -> Option<NaiveDateTime> {
         let utc = DateTime::from_timestamp_millis(ms)?;
         Some(match self.zone {
             Zone::Local => utc.with_timezone(&Local).naive_local(),

@@ -1,0 +1,172 @@
+//! `ringback init`: topics, groups and policies at the broker, and a first poll by each group. Idempotent.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use notification::Ladder;
+use rocketmq::{Admin, Client, Error, Retry};
+use tokio::time::Instant;
+
+use super::staging::{INTERRUPTED, interrupted};
+use crate::administer::{BrokerSide, failed};
+use crate::cli::Output;
+use crate::failure::{Failure, Outcome};
+use crate::render;
+use crate::render::setup::Done;
+use crate::screen::{self, Format, Paint};
+use crate::setup::carry_out::{self, StepError};
+use crate::setup::{self, Change, Wanted};
+
+/// Between two tries to reach a broker that is waited for.
+const PAUSE: Duration = Duration::from_secs(1);
+
+const EXAMPLES: &str = "\
+Examples:
+  ringback init --dry-run           what would be done
+  ringback init                     do it; again: nothing to do
+  ringback init --wait --timeout 5m wait until the broker is there, as in docker compose
+
+What it sets up, out of ringback.toml: the topics of [initiator] and of each [[subscription]], as TRANSACTION;
+each subscription's group, with the longest ladder of its endpoints as its retry policy and retryMaxTimes 1000;
+a first poll by each group. Exit code 0 if all is as it should be now, 1 if not, 2 for wrong usage or configuration.";
+
+/// Flags of `init`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Say what would be done, and do nothing
+    #[arg(long, env = "RINGBACK_DRY_RUN", value_parser = clap::builder::FalseyValueParser::new())]
+    pub dry_run: bool,
+    /// Wait for a broker that is not there yet
+    #[arg(long, env = "RINGBACK_WAIT", value_parser = clap::builder::FalseyValueParser::new())]
+    pub wait: bool,
+    /// How long all of it may take
+    #[arg(long, env = "RINGBACK_TIMEOUT", value_name = "SPAN", default_value = "120s", value_parser = humantime::parse_duration)]
+    pub timeout: Duration,
+    /// The ladder of every endpoint, as the notifier is told by the same flag
+    #[arg(long, env = "RINGBACK_LADDER", value_name = "LADDER")]
+    pub ladder: Option<Ladder>,
+    /// Where the broker is.
+    #[command(flatten)]
+    pub broker: BrokerSide,
+    /// How the result is written.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Sets up what is missing.
+pub async fn run(args: Args) -> Outcome {
+    let file = args.broker.read()?;
+    let wanted = setup::wanted(&file, args.ladder.as_ref())
+        .map_err(|failure| named(&args.broker, failure))?;
+    let job = Job {
+        admin: args.broker.admin(&file)?,
+        client: args.broker.client(&file, "init")?,
+        wanted,
+        wait: args.wait,
+        until: Instant::now() + args.timeout,
+    };
+    let done = if args.dry_run { Done::No } else { Done::Yes };
+    let changes = tokio::select! {
+        changes = job.run(done) => changes?,
+        interrupt = interrupted() => {
+            interrupt?;
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+    };
+    match args.output.format() {
+        Format::Text => screen::line(&render::setup::text(&changes, done, Paint::for_stdout())),
+        Format::Json => {
+            screen::json(&serde_json::json!({ "dry_run": args.dry_run, "changes": changes }))?
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is asked of a broker, and until when.
+struct Job {
+    admin: Admin,
+    client: Client,
+    wanted: Wanted,
+    wait: bool,
+    until: Instant,
+}
+
+impl Job {
+    async fn run(&self, done: Done) -> Result<Vec<Change>, Failure> {
+        let mut waiting = Waiting::default();
+        let found = loop {
+            match carry_out::read(&self.admin, &self.wanted).await {
+                Ok(found) => break found,
+                Err(error) => self.again(&mut waiting, &error).await?,
+            }
+        };
+        let changes = setup::plan(&self.wanted, &found)?;
+        if done == Done::No {
+            return Ok(changes);
+        }
+        for change in &changes {
+            let Some(step) = &change.step else { continue };
+            loop {
+                let left = self.until.saturating_duration_since(Instant::now());
+                match carry_out::carry_out(&self.admin, &self.client, step, left).await {
+                    Ok(()) => break,
+                    Err(StepError::Broker(error)) => self.again(&mut waiting, &error).await?,
+                    Err(error @ StepError::NotPolled { .. }) => {
+                        return Err(Failure::operation(error.to_string()).help(
+                            "All topics and groups are made. Start the broker's proxy, or correct [broker] address, \
+                             and run init again before the first message is sent.",
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Whether the same may be tried again, after a pause: with `--wait`, in time, and if it can help.
+    async fn again(&self, waiting: &mut Waiting, error: &Error) -> Result<(), Failure> {
+        let failure = failed(error);
+        let in_time = Instant::now() + PAUSE < self.until;
+        if !self.wait || error.retry() == Retry::Never || !in_time {
+            let in_vain = self.wait && !in_time;
+            return Err(if in_vain {
+                Failure {
+                    message: format!("the broker was waited for in vain: {}", failure.message),
+                    ..failure
+                }
+            } else {
+                failure
+            });
+        }
+        waiting.tell(&failure.message);
+        tokio::time::sleep(PAUSE).await;
+        Ok(())
+    }
+}
+
+/// What is waited for is said once for each reason: the output of a container is a log.
+#[derive(Default)]
+struct Waiting {
+    told: String,
+}
+
+impl Waiting {
+    fn tell(&mut self, why: &str) {
+        if self.told != why {
+            why.clone_into(&mut self.told);
+            screen::notice(&format!("waiting for the broker: {why}"));
+        }
+    }
+}
+
+fn named(broker: &BrokerSide, failure: Failure) -> Failure {
+    Failure {
+        message: format!(
+            "configuration {}: {}",
+            broker.path().display(),
+            failure.message
+        ),
+        ..failure
+    }
+}

@@ -1,5 +1,7 @@
 //! Who speaks: the source whose secret verifies the signature.
 
+use std::path::{Path, PathBuf};
+
 use axum::http::{HeaderMap, StatusCode};
 use notification::{Invalid, Secret, Source, TxNo, VerifyError, headers, signature};
 use serde::Deserialize;
@@ -23,18 +25,39 @@ pub struct SourceKeys {
 #[serde(deny_unknown_fields)]
 struct Listed {
     name: Source,
+    #[serde(default)]
     secrets: Vec<Secret>,
+    /// One `whsec_…` a line, blank lines and `#` comments aside; read with the configuration that names it.
+    #[serde(default)]
+    secrets_file: Option<PathBuf>,
 }
 
 impl TryFrom<Listed> for SourceKeys {
     type Error = Invalid;
 
-    fn try_from(Listed { name, secrets }: Listed) -> Result<Self, Invalid> {
-        if secrets.is_empty() {
-            return Err(Invalid::new("secrets", "[]", "at least one"));
-        }
+    fn try_from(listed: Listed) -> Result<Self, Invalid> {
+        let Listed { name, secrets, .. } = listed;
+        let secrets = match (secrets.is_empty(), listed.secrets_file) {
+            (false, None) => secrets,
+            (true, Some(path)) => read_secrets(&path)?,
+            (true, None) => {
+                let limit = "at least one, or `secrets_file`";
+                return Err(Invalid::new("secrets", "none given", limit));
+            }
+            (false, Some(_)) => {
+                let limit = "give either `secrets` or `secrets_file`, not both";
+                return Err(Invalid::new("secrets", "both given", limit));
+            }
+        };
         Ok(Self { name, secrets })
     }
+}
+
+fn read_secrets(path: &Path) -> Result<Vec<Secret>, Invalid> {
+    const FIELD: &str = "secrets_file";
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Invalid::new(FIELD, path.display(), format!("readable: {error}")))?;
+    Secret::from_lines(&text, FIELD)
 }
 
 /// A request that was signed by someone who knows a secret.

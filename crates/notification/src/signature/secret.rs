@@ -33,6 +33,24 @@ impl Secret {
         })
     }
 
+    /// Reads a file of secrets: one a line, blank lines and `#` comments aside, at least one. Complaints name
+    /// `field` and never repeat a secret.
+    pub fn from_lines(text: &str, field: &str) -> Result<Vec<Self>, Invalid> {
+        let lines = text.lines().map(str::trim);
+        let secrets = lines
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+            .map(|line| line.parse::<Self>().map_err(|bad| bad.in_field(field)))
+            .collect::<Result<Vec<_>, _>>()?;
+        if secrets.is_empty() {
+            return Err(Invalid::new(
+                field,
+                "a file without one",
+                "at least one secret",
+            ));
+        }
+        Ok(secrets)
+    }
+
     /// The secret in clear, for the configuration file that is written with it.
     pub fn expose(&self) -> String {
         format!("{PREFIX}{}", STANDARD.encode(&self.bytes))

@@ -119,21 +119,6 @@ impl EndpointConfig {
         let field = format!("endpoint {}: secrets_file", self.id);
         let text = std::fs::read_to_string(path)
             .map_err(|error| Invalid::new(&field, path.display(), format!("readable: {error}")))?;
-        let lines = text.lines().map(str::trim);
-        let secrets = lines
-            .filter(|line| !line.is_empty() && !line.starts_with('#'))
-            .map(|line| {
-                line.parse::<Secret>()
-                    .map_err(|error| error.in_field(&field))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        if secrets.is_empty() {
-            return Err(Invalid::new(
-                field,
-                path.display(),
-                "a file with at least one secret",
-            ));
-        }
-        Ok(secrets)
+        Secret::from_lines(&text, &field)
     }
 }

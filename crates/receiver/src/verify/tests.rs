@@ -116,3 +116,39 @@ fn configuration_needs_a_secret_and_hides_it() {
         assert!(serde_json::from_str::<SourceKeys>(bad).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn a_sources_secrets_stand_in_the_configuration_or_in_a_file_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secrets");
+    let listed = |secrets: &[u8], secrets_file: Option<&std::path::Path>| {
+        SourceKeys::try_from(Listed {
+            name: Source::new("bank1").unwrap(),
+            secrets: secrets.iter().map(|seed| secret(*seed)).collect(),
+            secrets_file: secrets_file.map(Into::into),
+        })
+    };
+    let complaint = |listed: Result<SourceKeys, Invalid>| listed.unwrap_err().to_string();
+
+    let lines = format!(
+        "# newest first\n{}\n\n{}\n",
+        secret(1).expose(),
+        secret(2).expose()
+    );
+    std::fs::write(&path, lines).unwrap();
+    assert_eq!(listed(&[], Some(&path)).unwrap().secrets.len(), 2);
+    assert_eq!(listed(&[3], None).unwrap().secrets.len(), 1);
+
+    assert!(complaint(listed(&[3], Some(&path))).contains("not both"));
+    assert!(complaint(listed(&[], None)).contains("`secrets_file`"));
+    std::fs::write(&path, "\n# nothing yet\n").unwrap();
+    assert!(complaint(listed(&[], Some(&path))).contains("at least one secret"));
+    std::fs::write(&path, "hunter2\n").unwrap();
+    let bad = complaint(listed(&[], Some(&path)));
+    assert!(
+        bad.contains("secrets_file") && !bad.contains("hunter2"),
+        "{bad}"
+    );
+    std::fs::remove_file(&path).unwrap();
+    assert!(complaint(listed(&[], Some(&path))).contains(&path.display().to_string()));
+}

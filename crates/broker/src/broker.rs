@@ -19,15 +19,14 @@ use crate::catalog::{Catalog, Policy};
 use crate::clients::Clients;
 use crate::clock::{Clock, millis};
 use crate::grpc::{Service, ServiceRules};
+use crate::remoting::Remoting;
 use crate::store::Store;
 use crate::store::lock::{FolderLock, store_file};
 use crate::writer::half::HalfRules;
 use crate::writer::op::Op;
 use crate::writer::queue::Queue;
 use crate::writer::thread::{Rules, Writer};
-use crate::{
-    Config, StartError, Stats, StoreError, TopicKind, checks, names, remoting, stats, store,
-};
+use crate::{Config, StartError, Stats, StoreError, TopicKind, checks, names, stats, store};
 
 /// Requests larger than this are cut off by gRPC; the broker's own limits answer below it.
 const REQUEST_BYTES: usize = 64 * 1024 * 1024;
@@ -46,6 +45,8 @@ pub struct Broker {
     writer: Option<JoinHandle<()>>,
     failure: watch::Receiver<Option<StoreError>>,
     streams: TaskTracker,
+    /// Looks at the store that are under way.
+    reads: TaskTracker,
     tasks: JoinSet<()>,
     stopping: CancellationToken,
 }
@@ -128,6 +129,7 @@ impl Broker {
             writer: Some(writer),
             failure,
             streams: TaskTracker::new(),
+            reads: TaskTracker::new(),
             tasks: JoinSet::new(),
             stopping,
         };
@@ -139,10 +141,15 @@ impl Broker {
         });
         if let Some(listener) = remoting_listener {
             broker.remoting = listener.local_addr().ok();
-            let (queue, stopping) = (broker.queue.clone(), broker.stopping.clone());
-            broker
-                .tasks
-                .spawn(remoting::serve(listener, queue, stopping));
+            let remoting = Remoting::new(
+                broker.queue.clone(),
+                Arc::clone(&broker.store),
+                Arc::clone(&broker.catalog),
+                config,
+            );
+            broker.reads = remoting.reads.clone();
+            let stopping = broker.stopping.clone();
+            broker.tasks.spawn(remoting.serve(listener, stopping));
         }
         broker.serve_grpc(config, listener);
         Ok(broker)
@@ -259,6 +266,9 @@ impl Broker {
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         drop(tokio::time::timeout(FAREWELL, ended).await);
         self.tasks.shutdown().await;
+        // They are short, and hold the store.
+        self.reads.close();
+        self.reads.wait().await;
         self.queue.stop();
         let Some(writer) = self.writer.take() else {
             return Ok(());

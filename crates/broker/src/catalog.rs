@@ -3,7 +3,7 @@
 //! The writer alone changes the catalog, after the change is on disk; everyone else reads. It is
 //! small: what people created, not what passes through.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
@@ -48,16 +48,18 @@ impl Policy {
         self.retry_max_times.saturating_add(1)
     }
 
+    /// The delays it was made with; none when it takes the default ones.
+    pub(crate) fn own_delays(&self) -> Vec<Duration> {
+        let delays = self.delays_ms.iter().copied();
+        delays.map(Duration::from_millis).collect()
+    }
+
     /// What Settings tell the group's clients. The broker itself applies none of it.
     pub(crate) fn delays(&self) -> Vec<Duration> {
         if self.delays_ms.is_empty() {
             return DEFAULT_DELAYS_S.map(Duration::from_secs).to_vec();
         }
-        self.delays_ms
-            .iter()
-            .copied()
-            .map(Duration::from_millis)
-            .collect()
+        self.own_delays()
     }
 }
 
@@ -90,6 +92,24 @@ impl Catalog {
     /// The topic of that name.
     pub(crate) fn topic(&self, name: &str) -> Option<Topic> {
         self.read(|names| names.topics.get(name).copied())
+    }
+
+    /// All topics, by name.
+    pub(crate) fn topics(&self) -> BTreeMap<String, Topic> {
+        self.read(|names| {
+            let topics = names.topics.iter();
+            topics.map(|(name, topic)| (name.clone(), *topic)).collect()
+        })
+    }
+
+    /// All groups, by name.
+    pub(crate) fn groups(&self) -> BTreeMap<String, Group> {
+        self.read(|names| {
+            let groups = names.groups.iter();
+            groups
+                .map(|(name, group)| (name.clone(), group.clone()))
+                .collect()
+        })
     }
 
     /// The group of that name.

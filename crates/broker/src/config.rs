@@ -21,7 +21,7 @@ pub struct Config {
     pub data: PathBuf,
     /// Where the gRPC service listens. Port 0 takes any free port: see [`crate::Broker::address`].
     pub listen: SocketAddr,
-    /// Where remoting (create topic 17, create group 200) listens; `None`: nowhere.
+    /// Where remoting (administration and browsing) listens; `None`: nowhere.
     pub remoting_listen: Option<SocketAddr>,
     /// `host:port` that routes tell clients to use; `None`: the address that is listened on.
     pub advertise: Option<String>,

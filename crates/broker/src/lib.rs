@@ -8,7 +8,7 @@
 //!
 //! A request goes `grpc` (judge it) -> `writer` (one thread, one commit for many requests) ->
 //! `store` (redb tables) and back. `clients` knows who is there, `checks` carries check-backs to
-//! them, `catalog` knows topics and groups, `remoting` makes them.
+//! them, `catalog` knows topics and groups, `remoting` makes them and lets everything be looked at.
 //!
 //! The invariant: nothing is answered, and no message leaves, before the commit it depends on.
 

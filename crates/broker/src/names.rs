@@ -8,6 +8,14 @@ pub(crate) use rocketmq_wire::properties::CHECK_MAX_TOPIC as CHECK_LIMIT_TOPIC;
 /// The topic that holds a group's dead messages.
 pub(crate) use rocketmq_wire::properties::dlq_topic as dead_letter_topic;
 
+/// Where half messages wait.
+pub(crate) use rocketmq_wire::properties::HALF_TOPIC;
+
+/// Apache RocketMQ's name for a cluster that was given none.
+pub(crate) const CLUSTER: &str = "DefaultCluster";
+/// Apache RocketMQ's example name for a broker.
+pub(crate) const BROKER: &str = "broker-a";
+
 const SYSTEM_PREFIXES: [&str; 2] = ["rmq_sys_", "RMQ_SYS_"];
 const SYSTEM_TOPICS: [&str; 5] = [
     CHECK_LIMIT_TOPIC,

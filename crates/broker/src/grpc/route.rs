@@ -6,9 +6,7 @@ use tonic::Request;
 use super::refusal::{self, Refusal};
 use super::{Service, client_id, group_name};
 use crate::TopicKind;
-
-/// Apache RocketMQ's name for a broker that was given none.
-const BROKER: &str = "broker-a";
+use crate::names::BROKER;
 
 impl Service {
     pub(super) fn answer_route(

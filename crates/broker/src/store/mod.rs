@@ -7,8 +7,10 @@
 //! - [`tables`]: the tables and their keys;
 //! - [`record`]: the stored form of a message;
 //! - [`receipt`]: the receipt handle, which is the key of a lease in words;
+//! - [`browse`]: reading by offset, beside the writer;
 //! - [`lock`]: one process owns the folder.
 
+pub(crate) mod browse;
 pub(crate) mod lock;
 pub(crate) mod receipt;
 pub(crate) mod record;

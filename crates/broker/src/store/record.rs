@@ -6,7 +6,11 @@
 //! ```
 //! Integers are little-endian. `base` is the number of deliveries that the message had before it
 //! came into this topic: 0, but for a dead message. `origin` is the topic that a dead message was
-//! in; empty otherwise. A message without a tag has an empty one.
+//! in, or a half message is meant for, also when its check-backs are used up; empty otherwise. (In
+//! the topic of those, `base` is the number of check-backs.) A message without a tag has an empty one.
+
+use prost::Message as _;
+use rocketmq_wire::v2;
 
 use crate::StoreError;
 use crate::clock::UnixMs;
@@ -23,7 +27,7 @@ pub(crate) struct Record<'a> {
     pub(crate) base: u32,
     /// The tag, or nothing.
     pub(crate) tag: &'a str,
-    /// The topic that a dead message came from, or nothing.
+    /// The topic that a dead message came from or a half is meant for, or nothing.
     pub(crate) origin: &'a str,
     /// The encoded `v2::Message`.
     pub(crate) message: &'a [u8],
@@ -44,6 +48,11 @@ impl<'a> Record<'a> {
         put_text(&mut rest, self.tag);
         put_text(&mut rest, self.origin);
         put(&mut rest, self.message);
+    }
+
+    /// The message, by itself: its body is copied.
+    pub(crate) fn decode(&self) -> Result<v2::Message, StoreError> {
+        v2::Message::decode(self.message).map_err(|_| StoreError::Corrupt("a message"))
     }
 
     /// The record as bytes of its own.

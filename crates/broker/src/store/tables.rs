@@ -10,6 +10,9 @@ use crate::store::failed;
 /// The layout that this version reads and writes.
 const LAYOUT: u64 = 1;
 
+/// What half messages have for a topic's number: topics count from 1.
+pub(crate) const HALVES_TOPIC: u32 = 0;
+
 type Bytes = &'static [u8];
 
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
@@ -17,7 +20,8 @@ const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 pub(crate) const TOPICS: TableDefinition<&str, Bytes> = TableDefinition::new("topics");
 /// Group name to its JSON.
 pub(crate) const GROUPS: TableDefinition<&str, Bytes> = TableDefinition::new("groups");
-/// Topic to the offset after its last message; it survives the message's removal.
+/// Topic to the offset after its last message; it survives the message's removal. The halves' row
+/// is under [`HALVES_TOPIC`].
 pub(crate) const ENDS: TableDefinition<u32, u64> = TableDefinition::new("ends");
 /// (group, topic) to the id of the group's reading of the topic.
 pub(crate) const READINGS: TableDefinition<(u32, u32), u32> = TableDefinition::new("readings");

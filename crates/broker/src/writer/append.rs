@@ -5,7 +5,7 @@ use super::op::NewMessage;
 use crate::StoreError;
 use crate::store::failed;
 use crate::store::record::Record;
-use crate::store::tables::message_key;
+use crate::store::tables::{HALVES_TOPIC, message_key};
 
 impl Batch<'_, '_> {
     /// Adds new messages; answers the first one's offset.
@@ -53,12 +53,19 @@ impl Batch<'_, '_> {
         Ok(offset)
     }
 
-    /// Stores where the topics that grew now end; once a batch.
+    /// Stores where the topics that grew now end, and the halves; once a batch.
     pub(super) fn write_ends(&mut self) -> Result<(), StoreError> {
         for topic in &self.effects.arrivals {
             if let Some(state) = self.state.topics.get(topic) {
                 self.tables.ends.insert(topic, state.end).map_err(failed)?;
             }
+        }
+        if self.effects.halves_arrived {
+            let next = self.state.next_half;
+            self.tables
+                .ends
+                .insert(HALVES_TOPIC, next)
+                .map_err(failed)?;
         }
         Ok(())
     }

@@ -29,6 +29,8 @@ pub(super) struct Effects {
     pub(super) dirty: bool,
     /// Topics that messages were added to.
     pub(super) arrivals: Vec<u32>,
+    /// Half messages were added.
+    pub(super) halves_arrived: bool,
     /// Answers, to be given after the commit.
     answers: Vec<Answer>,
     /// Receives to be answered after the commit.

@@ -5,6 +5,8 @@
 //! them. When they are used up, a copy goes to [`CHECK_LIMIT_TOPIC`]; the transaction may still be
 //! ended for as long as its record lasts, as with Apache RocketMQ.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use redb::ReadableTable;
 
@@ -34,7 +36,7 @@ pub(crate) struct HalfState {
     /// It can be ended before this time.
     open_until_ms: UnixMs,
     /// Check-backs so far.
-    checks: u32,
+    pub(crate) checks: u32,
     /// The check-backs are used up, the copy is made.
     pub(crate) at_limit: bool,
 }
@@ -79,12 +81,14 @@ impl Batch<'_, '_> {
     ) -> Result<u64, StoreError> {
         let half = self.state.next_half;
         self.state.next_half += 1;
+        self.effects.halves_arrived = true;
+        let meant_for = self.topic_name(topic)?;
         let NewMessage { tag, message } = message;
         let record = Record {
             store_ms: self.now_ms,
             base: 0,
             tag,
-            origin: "",
+            origin: &meant_for,
             message,
         };
         let mut place = self
@@ -119,6 +123,7 @@ impl Batch<'_, '_> {
                 let bytes = self.half_message(half)?;
                 let record = Record {
                     store_ms: self.now_ms,
+                    origin: "",
                     ..Record::read(&bytes)?
                 };
                 self.append_record(topic, &record)?;
@@ -184,6 +189,7 @@ impl Batch<'_, '_> {
             };
             let record = Record {
                 store_ms: self.now_ms,
+                base: state.checks,
                 ..Record::read(&bytes)?
             };
             self.append_record(limit_topic, &record)?;
@@ -206,13 +212,7 @@ impl Batch<'_, '_> {
             ..state
         };
         let (topic, transaction_id, _) = half_parts(key).ok_or(CORRUPT)?;
-        let topic = self
-            .state
-            .topics
-            .get(&topic)
-            .ok_or(CORRUPT)?
-            .name
-            .to_string();
+        let topic = self.topic_name(topic)?.to_string();
         self.effects.orphans.push(Orphan {
             topic,
             transaction_id: transaction_id.to_owned(),
@@ -221,6 +221,11 @@ impl Batch<'_, '_> {
             record: bytes,
         });
         self.move_half(key, half, state, next)
+    }
+
+    fn topic_name(&self, topic: u32) -> Result<Arc<str>, StoreError> {
+        let topic = self.state.topics.get(&topic).ok_or(CORRUPT)?;
+        Ok(Arc::clone(&topic.name))
     }
 
     /// The newest half of that transaction whose record lasts.

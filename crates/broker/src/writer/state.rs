@@ -96,7 +96,8 @@ impl State {
                 return Err(StoreError::Corrupt("a reading"));
             }
         }
-        state.next_half = tables.last_half()?.map_or(0, |half| half + 1);
+        let halves = tables.ends.get(tables::HALVES_TOPIC).map_err(failed)?;
+        state.next_half = halves.map_or(0, |next| next.value());
         Ok(state)
     }
 
@@ -136,15 +137,6 @@ impl State {
 }
 
 impl Tables<'_> {
-    /// The highest number a half message has.
-    fn last_half(&self) -> Result<Option<u64>, StoreError> {
-        Ok(self
-            .half_messages
-            .last()
-            .map_err(failed)?
-            .map(|(half, _)| half.value()))
-    }
-
     /// When the reading's next lease is due.
     pub(super) fn first_due(&self, reading: u32) -> Result<Option<UnixMs>, StoreError> {
         let all = tables::lease_key(reading, 0, 0)..=tables::lease_key(reading, u64::MAX, u64::MAX);

@@ -78,7 +78,7 @@ async fn topics_and_groups_are_made_over_remoting_and_last() {
         SYSTEM_ERROR
     );
     assert_eq!(
-        ask(&mut stream, &Frame::request(105, 9)).await.code,
+        ask(&mut stream, &Frame::request(999, 9)).await.code,
         REQUEST_CODE_NOT_SUPPORTED
     );
 

@@ -4,13 +4,15 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::{BufMut, BytesMut};
 
-use super::{BORN_V6, MAGIC, MAGIC_LONG_TOPIC, OURS, STORED_V6, StoredError, StoredMessage};
+use super::{
+    BORN_V6, MAGIC, MAGIC_LONG_TOPIC, OURS, PACKED, STORED_V6, StoredError, StoredMessage,
+};
 
 /// The longest topic under the first magic: Java reads the byte as a signed one.
 const SHORT_TOPIC: usize = 127;
 
 impl StoredMessage {
-    /// Appends the message to `out`, its body as it is.
+    /// Appends the message to `out`, its body as it is: marked as packed if it was not unpacked.
     ///
     /// # Errors
     /// When topic, properties or body are too long for their length fields, or a property has a
@@ -31,7 +33,12 @@ impl StoredMessage {
             .map_err(|_| too_long("properties", properties.len()))?;
         let body_length =
             i32::try_from(self.body.len()).map_err(|_| too_long("body", self.body.len()))?;
-        let flags = v6(self.born_host, BORN_V6) | v6(self.stored_host, STORED_V6);
+        let packed = if self.not_unpacked.is_some() {
+            PACKED
+        } else {
+            0
+        };
+        let flags = packed | v6(self.born_host, BORN_V6) | v6(self.stored_host, STORED_V6);
         let size = 4
             + 4
             + 4

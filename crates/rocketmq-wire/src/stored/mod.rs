@@ -81,7 +81,7 @@ pub struct StoredMessage {
     pub prepared_transaction_offset: i64,
     /// The body as its sender wrote it, unless [`not_unpacked`](Self::not_unpacked) says otherwise.
     pub body: Bytes,
-    /// Why the body is still packed.
+    /// The body is still packed, and why.
     pub not_unpacked: Option<String>,
     /// Everything else, the sender's own properties included.
     pub properties: BTreeMap<String, String>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use rocketmq::{Admin, AdminConfig, ErrorKind, GroupSpec, TopicKind, TopicSpec};
 use rocketmq_wire::remoting::{
-    BrokerData, CLUSTER, ClusterAnswer, CreateGroup, CreateTopic, Frame,
+    BrokerData, CLUSTER, CREATE_TOPIC, ClusterAnswer, CreateGroup, CreateTopic, Frame,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -20,6 +20,8 @@ enum Answer {
     StrayFirst,
     Garbage,
     HangUp,
+    /// None; the connection stays open.
+    Silence,
 }
 
 /// The description of a cluster with one broker.
@@ -81,7 +83,7 @@ async fn server(answers: Vec<Answer>) -> (SocketAddr, mpsc::Receiver<Frame>) {
                         request.response(0, None).encode(&mut reply).unwrap();
                     }
                     Answer::Garbage => reply.extend_from_slice(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
-                    Answer::HangUp => {}
+                    Answer::HangUp | Answer::Silence => {}
                 }
                 seen.send(request).await.unwrap();
                 stream.write_all(&reply).await.unwrap();
@@ -151,14 +153,48 @@ async fn a_refusal_carries_the_servers_code_and_words() {
 async fn a_connection_that_failed_is_made_anew_for_the_next_request() {
     let (address, _requests) = server(vec![Answer::Garbage, Answer::HangUp, Answer::Code(0)]).await;
     let admin = admin(address);
-    for _ in 0..2 {
-        let error = admin.create_topic(&topic()).await.unwrap_err();
-        assert!(
-            matches!(error.kind(), ErrorKind::Unreachable { .. }),
-            "{error}"
-        );
-    }
+    // The first request goes out twice: its connection had answered before.
+    let error = admin.create_topic(&topic()).await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::Unreachable { .. }),
+        "{error}"
+    );
     admin.create_topic(&topic()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_while_idle_is_made_anew_unseen() {
+    let (address, _requests) = server(vec![Answer::HangUp, Answer::Code(0)]).await;
+    admin(address).create_topic(&topic()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_given_up_at_the_deadline() {
+    let (address, mut requests) = server(vec![Answer::Silence, Answer::Code(0)]).await;
+    let admin = Admin::new(AdminConfig {
+        addresses: vec![address.to_string()],
+        request_timeout: Duration::from_millis(300),
+        ..AdminConfig::default()
+    })
+    .unwrap();
+    let error = admin.create_topic(&topic()).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
+    // What may still come on that connection is nobody's answer any more.
+    admin.create_topic(&topic()).await.unwrap();
+    assert_eq!(requests.recv().await.unwrap().code, CREATE_TOPIC);
+}
+
+#[tokio::test]
+async fn addresses_that_are_none_are_refused_by_name() {
+    for wrong in [vec![], vec!["broker"], vec![":9876"], vec!["host:port"]] {
+        let addresses = wrong.iter().map(|&address| address.to_owned()).collect();
+        let refused = Admin::new(AdminConfig {
+            addresses,
+            ..AdminConfig::default()
+        });
+        let refused = refused.err().unwrap().to_string();
+        assert!(refused.contains("address"), "{refused}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,7 @@
+//! Administration and browsing, the same on every broker: on the embedded one always, and on Apache
+//! RocketMQ where `RINGBACK_ROCKETMQ` (gRPC) and `RINGBACK_ROCKETMQ_ADMIN` (remoting of a name
+//! server or a broker) say where one is; `…_ACCESS_KEY` and `…_SECRET_KEY` if it asks for them.
+
+mod catalog;
+mod queues;
+mod stage;

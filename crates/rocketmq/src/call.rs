@@ -240,6 +240,10 @@ fn from_reply(status: &v2::Status) -> ErrorKind {
         Ok(v2::Code::BadRequest) if message.contains("group not found") => {
             ErrorKind::GroupNotFound { message }
         }
+        // 5.4 and 5.5 say both with one code, and only the words tell which.
+        Ok(v2::Code::Unauthorized) if message.contains("has no permission") => {
+            ErrorKind::NotAllowed { message }
+        }
         Ok(v2::Code::Unauthorized) => ErrorKind::NotAuthenticated { message },
         Ok(v2::Code::Forbidden) => ErrorKind::NotAllowed { message },
         Ok(v2::Code::MessagePropertyConflictWithType) => ErrorKind::WrongTopicType { message },

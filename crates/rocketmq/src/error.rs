@@ -128,6 +128,20 @@ impl Error {
         self.kind.retry()
     }
 
+    /// Whether the failure, the so manieth in a row, is to be told: at first, then ever more rarely, so
+    /// that a server that is away all night fills no log; but each minute or so (pauses grow to
+    /// 5 s) where only an operator can help.
+    pub(crate) fn is_to_be_told(&self, failures: u32) -> bool {
+        let needs_an_operator = matches!(
+            self.kind,
+            ErrorKind::NotAuthenticated { .. }
+                | ErrorKind::NotAllowed { .. }
+                | ErrorKind::TopicNotFound { .. }
+                | ErrorKind::GroupNotFound { .. }
+        );
+        failures.is_power_of_two() || (needs_an_operator && failures.is_multiple_of(16))
+    }
+
     /// Whether it is not known if the request arrived.
     pub(crate) fn is_unreachable(&self) -> bool {
         matches!(
@@ -185,12 +199,16 @@ impl fmt::Display for ErrorKind {
             Self::TopicNotFound { topic } => write!(f, "topic {topic} does not exist"),
             Self::GroupNotFound { message } => write!(f, "no such consumer group: {message}"),
             Self::NotAuthenticated { message } => {
-                write!(f, "the server does not accept the credentials: {message}")
+                write!(
+                    f,
+                    "the server does not accept the credentials ({message}); check the access key and \
+                     its secret, and that the server knows them"
+                )
             }
             Self::NotAllowed { message } => {
                 write!(
                     f,
-                    "the server does not allow it to this access key: {message}"
+                    "the server does not allow it ({message}); grant the right to this access key"
                 )
             }
             Self::WrongTopicType { message } => {

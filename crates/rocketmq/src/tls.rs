@@ -100,7 +100,13 @@ impl Tls {
 
     /// What a handshake's failure means for whoever runs this; `None` for any other failure.
     pub(crate) fn explain(&self, cause: &(dyn std::error::Error + 'static)) -> Option<String> {
-        let error = rustls_error(cause)?;
+        let Some(error) = rustls_error(cause) else {
+            // An alert that comes after the handshake, as TLS 1.3 asks for certificates, went
+            // through HTTP/2 and is a text.
+            let said = cause.to_string();
+            let is_alert = said.starts_with("received fatal alert");
+            return is_alert.then(|| format!("TLS: {}", refused_by_server(said)));
+        };
         let advice = match error {
             rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => format!(
                 "the server's certificate is signed by nobody in {}; name the file of its CA \
@@ -122,15 +128,15 @@ impl Tls {
                  TLS out, or name its TLS port"
                     .to_owned()
             }
-            rustls::Error::AlertReceived(alert) => {
-                format!(
-                    "the server refused the handshake ({alert:?}); it may want a client certificate"
-                )
-            }
+            alert @ rustls::Error::AlertReceived(_) => refused_by_server(alert),
             other => other.to_string(),
         };
         Some(format!("TLS: {advice}"))
     }
+}
+
+fn refused_by_server(alert: impl fmt::Display) -> String {
+    format!("the server refused this client ({alert}); it may want a client certificate")
 }
 
 /// A rustls error: the cause itself, or what an I/O error was made of.

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use self::progress::Progress;
 use super::staging::{INTERRUPTED, folder, interrupted, program, unraised};
 use crate::cli::DataDir;
+use crate::config::access::{Access, Environment};
 use crate::failure::{Failure, Outcome};
 use crate::screen;
 
@@ -60,7 +61,10 @@ pub async fn run(args: Args) -> Outcome {
     let mut config = ConfigFile::new(LADDER, Timings::DEMO);
     let mut admin = None;
     if let Some(broker) = &args.broker {
-        let names = elsewhere::make(broker, args.broker_admin.as_deref()).await?;
+        // The services ask the same variables.
+        let access = Access::of(None, None, &Environment::read())?;
+        let admin_address = args.broker_admin.as_deref();
+        let names = elsewhere::make(broker, admin_address, access.credentials).await?;
         (config.topic, config.group) = (names.topic, names.group);
         admin = Some(names.admin);
     }

@@ -70,7 +70,7 @@ pub(super) async fn poll_all(
 }
 
 fn warn(core: &Core, failures: u32, error: &Error) {
-    if !failures.is_power_of_two() {
+    if !error.is_to_be_told(failures) {
         return;
     }
     let (group, topic) = (&core.config.group, &core.config.topic);

@@ -70,7 +70,7 @@ pub(super) async fn poll_until_stopped(
                     sessions.open(&address).send_settings_again();
                 }
                 failures = failures.saturating_add(1);
-                if failures.is_power_of_two() {
+                if error.is_to_be_told(failures) {
                     let (group, topic) = (&core.config.group, &core.config.topic);
                     tracing::warn!(%address, group, topic, failures, %error, "receive_failed");
                 }

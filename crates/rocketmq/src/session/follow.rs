@@ -57,7 +57,7 @@ impl Sessions {
                 }
                 Err(error) => {
                     all = false;
-                    if failures.is_power_of_two() || failures == 0 {
+                    if failures == 0 || error.is_to_be_told(failures) {
                         let missing = matches!(error.kind(), ErrorKind::TopicNotFound { .. });
                         let event = if missing {
                             "topic_missing"

@@ -39,7 +39,7 @@ pub(super) async fn keep_up(role: &Role, address: &Address, session: &Session) {
         session.standing.send_replace(Standing::Unknown);
         failures = failures.saturating_add(1);
         // Once at first, then ever more rarely: a broker that is away all night fills no log.
-        if failures.is_power_of_two() {
+        if error.is_to_be_told(failures) {
             tracing::warn!(%address, client = role.name(), failures, %error, "telemetry_lost");
         }
         tokio::time::sleep(pause(failures, fastrand::f64())).await;

@@ -5,6 +5,7 @@
     reason = "a failed unwrap in a test is a failed test, in its helpers too"
 )]
 
+mod access;
 mod admin;
 mod checking;
 mod consuming;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rocketmq::{Admin, AdminConfig, GroupSpec, TopicKind, TopicSpec};
+use rocketmq::{Admin, AdminConfig, Credentials, GroupSpec, TopicKind, TopicSpec};
 
 use crate::failure::Failure;
 
@@ -17,7 +17,11 @@ pub(super) struct Names {
 }
 
 /// Makes both. Names carry a random number, so that two runs on one broker never meet.
-pub(super) async fn make(broker: &str, admin: Option<&str>) -> Result<Names, Failure> {
+pub(super) async fn make(
+    broker: &str,
+    admin: Option<&str>,
+    credentials: Option<Credentials>,
+) -> Result<Names, Failure> {
     let admin = admin.map_or_else(|| beside(broker), |address| Ok(address.to_owned()))?;
     let run = fastrand::u32(..);
     let names = Names {
@@ -38,6 +42,7 @@ pub(super) async fn make(broker: &str, admin: Option<&str>) -> Result<Names, Fai
     let made = async {
         let admin = Admin::new(AdminConfig {
             addresses: vec![admin.clone()],
+            credentials,
             ..AdminConfig::default()
         })?;
         admin.create_topic(&topic).await?;
@@ -51,7 +56,10 @@ pub(super) async fn make(broker: &str, admin: Option<&str>) -> Result<Names, Fai
 }
 
 fn beside(broker: &str) -> Result<String, Failure> {
-    match broker.rsplit_once(':') {
+    let address = broker
+        .split_once("://")
+        .map_or(broker, |(_, address)| address);
+    match address.rsplit_once(':') {
         Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
             Ok(format!("{host}:{ADMIN_PORT}"))
         }
@@ -70,6 +78,7 @@ mod tests {
     fn administration_is_looked_for_on_the_brokers_host() {
         assert_eq!(beside("rocketmq:8081").unwrap(), "rocketmq:10911");
         assert_eq!(beside("[::1]:8081").unwrap(), "[::1]:10911");
+        assert_eq!(beside("https://rocketmq:8081").unwrap(), "rocketmq:10911");
         assert!(
             beside("rocketmq").is_err()
                 && beside(":8081").is_err()

@@ -17,6 +17,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::ServerTlsConfig;
 
 pub(crate) const TOPIC: &str = "topic_a";
 pub(crate) const GROUP: &str = "group_a";
@@ -44,6 +46,8 @@ pub(crate) struct Script {
     pub(crate) ends_streams: bool,
     /// How long a poll waits; zero for the default of a fifth of a second.
     pub(crate) long_poll: Duration,
+    /// What a send is answered instead of OK.
+    pub(crate) send_status: Option<v2::Status>,
     /// Handles that an ack refuses.
     pub(crate) refused_handles: Vec<String>,
 }
@@ -52,6 +56,7 @@ pub(crate) struct Script {
 pub(crate) struct Fake {
     pub(crate) address: SocketAddr,
     pub(crate) state: Arc<State>,
+    tls: Option<ServerTlsConfig>,
     running: Option<(CancellationToken, tokio::task::JoinHandle<()>)>,
 }
 
@@ -60,6 +65,8 @@ pub(crate) struct State {
     pub(crate) address: Mutex<Option<SocketAddr>>,
     pub(crate) script: Mutex<Script>,
     pub(crate) calls: Mutex<Vec<Call>>,
+    /// Authorization, date and session token of each call that was signed.
+    pub(crate) signed: Mutex<Vec<(String, String, String)>>,
     pub(crate) changed: Notify,
     pub(crate) clients: Mutex<HashMap<String, ClientState>>,
     pub(crate) ready: Mutex<VecDeque<v2::Message>>,
@@ -112,7 +119,17 @@ pub(crate) struct ClientState {
 
 impl Fake {
     pub(crate) async fn start() -> Self {
+        Self::begin(None).await
+    }
+
+    /// One that speaks TLS and nothing else.
+    pub(crate) async fn start_over(tls: ServerTlsConfig) -> Self {
+        Self::begin(Some(tls)).await
+    }
+
+    async fn begin(tls: Option<ServerTlsConfig>) -> Self {
         let mut fake = Self {
+            tls,
             address: ([127, 0, 0, 1], 0).into(),
             state: Arc::default(),
             running: None,
@@ -130,8 +147,28 @@ impl Fake {
         let service = service::FakeService {
             state: Arc::clone(&self.state),
         };
-        let server = tonic::transport::Server::builder()
-            .add_service(MessagingServiceServer::new(service).max_decoding_message_size(8 << 20))
+        let mut server = tonic::transport::Server::builder();
+        if let Some(tls) = self.tls.clone() {
+            server = server.tls_config(tls).unwrap();
+        }
+        let state = Arc::clone(&self.state);
+        let note = move |request: tonic::Request<()>| {
+            let said = |name: &str| {
+                let value = request.metadata().get(name)?.to_str();
+                Some(value.unwrap().to_owned())
+            };
+            if let (Some(authorization), Some(date)) =
+                (said("authorization"), said("x-mq-date-time"))
+            {
+                let token = said("x-mq-session-token").unwrap_or_default();
+                let mut signed = state.signed.lock().unwrap();
+                signed.push((authorization, date, token));
+            }
+            Ok(request)
+        };
+        let service = MessagingServiceServer::new(service).max_decoding_message_size(8 << 20);
+        let server = server
+            .add_service(InterceptedService::new(service, note))
             .serve_with_incoming(TcpListenerStream::new(listener));
         // Cut, not drained: a server that dies asks nobody.
         let cut = stop.clone();

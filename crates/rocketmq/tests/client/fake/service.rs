@@ -318,6 +318,13 @@ impl MessagingService for FakeService {
         let message = request.into_inner().messages.remove(0);
         self.state.log(Call::Send(message.clone()));
         self.state.sends_pass.pass().await;
+        let refusal = self.state.script.lock().unwrap().send_status.clone();
+        if refusal.is_some() {
+            return Ok(Response::new(v2::SendMessageResponse {
+                status: refusal,
+                ..Default::default()
+            }));
+        }
         let message_id = message.system_properties.unwrap_or_default().message_id;
         let entry = v2::SendResultEntry {
             status: ok(),

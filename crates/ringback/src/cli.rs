@@ -8,7 +8,9 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{accounts, bank2_repair, demo, dlq, init, serve, status, transfer, up};
+use crate::commands::{
+    accounts, bank2_repair, demo, dlq, health, init, serve, status, transfer, up,
+};
 use crate::screen::Format;
 
 /// What the simulated amounts do; shown wherever they matter.
@@ -73,6 +75,8 @@ pub enum Command {
     Dlq(dlq::Args),
     /// Set up the broker: topics, groups, policies, and a first poll by each group
     Init(init::Args),
+    /// Ask a service whether it is healthy: exit code 0 or 1 (health checks of containers)
+    Health(health::Args),
     /// Run the embedded broker in this process
     #[command(after_help = BY_HAND)]
     Broker(serve::BrokerArgs),
@@ -120,7 +124,7 @@ impl Command {
                 action: Some(Bank2Action::Repair(args)),
                 ..
             }) => args.output.json,
-            Self::Demo(_) | Self::Up(_) => false,
+            Self::Demo(_) | Self::Up(_) | Self::Health(_) => false,
             Self::Broker(_) | Self::Notifier(_) | Self::Bank1(_) | Self::Bank2(_) => false,
         };
         if json { Format::Json } else { Format::Text }

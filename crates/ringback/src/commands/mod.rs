@@ -6,6 +6,7 @@ pub mod accounts;
 pub mod bank2_repair;
 pub mod demo;
 pub mod dlq;
+pub mod health;
 pub mod init;
 pub mod serve;
 mod staging;
@@ -27,6 +28,7 @@ pub async fn run(command: Command) -> Outcome {
         Command::Status(args) => Box::pin(status::run(args)).await,
         Command::Dlq(args) => Box::pin(dlq::run(args)).await,
         Command::Init(args) => Box::pin(init::run(args)).await,
+        Command::Health(args) => Box::pin(health::run(args)).await,
         Command::Broker(args) => Box::pin(serve::broker(args)).await,
         Command::Notifier(args) => Box::pin(serve::notifier(args)).await,
         Command::Bank1(args) => Box::pin(serve::bank1(args)).await,

@@ -15,6 +15,7 @@
 
 mod addresses;
 mod config_file;
+mod container;
 mod data_folder;
 mod money;
 mod patience;
@@ -32,6 +33,7 @@ mod world;
 
 pub use addresses::Addresses;
 pub use config_file::{ConfigFile, Timings};
+pub use container::Containers;
 pub use data_folder::{DataFolder, FolderError};
 pub use money::Money;
 pub use patience::eventually;

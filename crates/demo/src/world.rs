@@ -3,6 +3,7 @@
 //! Every request uses a connection of its own: the services are killed and restarted, and a POST
 //! that failed on a dead pooled connection would look like a process that died of it.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -39,13 +40,25 @@ impl World {
         let path = data.join("token");
         let token = std::fs::read_to_string(&path)
             .with_context(|| format!("reading the operator's token {}", path.display()))?;
-        Ok(World {
+        let Addresses {
+            bank1,
+            bank2,
+            notifier,
+            ..
+        } = addresses;
+        Ok(World::at(http, [*bank1, *bank2, *notifier], &token))
+    }
+
+    /// A client of services that run already: bank1, bank2 and the notifier.
+    pub fn at(http: reqwest::Client, services: [SocketAddr; 3], token: &str) -> World {
+        let [bank1, bank2, notifier] = services;
+        World {
             http,
-            bank1: format!("http://{}", addresses.bank1),
-            bank2: format!("http://{}", addresses.bank2),
-            notifier: format!("http://{}/v1", addresses.notifier),
+            bank1: format!("http://{bank1}"),
+            bank2: format!("http://{bank2}"),
+            notifier: format!("http://{notifier}/v1"),
             token: token.trim().to_owned(),
-        })
+        }
     }
 
     /// A number for a new transfer.

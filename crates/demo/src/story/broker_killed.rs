@@ -12,6 +12,7 @@ use tokio::process::Command;
 use super::board::Board;
 use super::ordinary::attempts;
 use super::scenes::{self, ALL};
+use crate::container::Containers;
 use crate::service::Service;
 use crate::table::Seen;
 use crate::world::{Bank, Posted, World};
@@ -26,6 +27,8 @@ pub enum BrokerHand<'a> {
     Child(&'a mut Service),
     /// It is somebody else's, and this script can do `kill9` and `start`.
     Script(&'a Path),
+    /// It runs in a container.
+    Containers(Containers),
     /// It is somebody else's and stays alone.
     HandsOff,
 }
@@ -44,6 +47,7 @@ impl<'a> BrokerHand<'a> {
         match self {
             BrokerHand::Child(service) => service.kill9().await.map(drop)?,
             BrokerHand::Script(script) => run(script, "kill9").await?,
+            BrokerHand::Containers(broker) => broker.kill9().await?,
             BrokerHand::HandsOff => anyhow::bail!("no hand on the broker"),
         }
         Ok(())
@@ -53,6 +57,7 @@ impl<'a> BrokerHand<'a> {
         match self {
             BrokerHand::Child(service) => service.start().await?,
             BrokerHand::Script(script) => run(script, "start").await?,
+            BrokerHand::Containers(broker) => broker.start().await?,
             BrokerHand::HandsOff => anyhow::bail!("no hand on the broker"),
         }
         Ok(())

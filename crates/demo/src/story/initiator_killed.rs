@@ -4,28 +4,27 @@
 //! message, and another process answers: from the database alone, since the first one's memory is
 //! gone. The two transfers are waited for together.
 
-use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 use notification::{BusinessState, TxNo};
 
 use super::board::Board;
+use super::hand::Hand;
 use super::scenes::{self, ALL};
 use crate::patience::eventually;
-use crate::service::Service;
 use crate::table::Seen;
 use crate::world::{Posted, World};
 
 /// A transfer whose process died.
 struct Orphan {
     tx_no: TxNo,
-    /// The process that died.
-    dead: u32,
+    /// The process that died, if it is told from others by its number.
+    dead: Option<u32>,
 }
 
 /// Plays both. Gives the transfer that must never arrive.
 pub(super) async fn play(
-    bank1: &mut Service,
+    bank1: &mut Hand<'_>,
     world: &World,
     patience: Duration,
     board: &Board,
@@ -44,7 +43,7 @@ pub(super) async fn play(
 
 /// Asks for the fatal transfer, sees bank1 die of it, starts bank1 again.
 async fn kill_amid(
-    bank1: &mut Service,
+    bank1: &mut Hand<'_>,
     world: &World,
     scene: usize,
     patience: Duration,
@@ -52,6 +51,7 @@ async fn kill_amid(
 ) -> anyhow::Result<Orphan> {
     let dead = bank1
         .pid()
+        .await?
         .ok_or_else(|| anyhow::anyhow!("bank1 does not run"))?;
     let tx_no = world.fresh_tx_no();
     let posted = world.transfer(&tx_no, ALL[scene].amount_fen).await?;
@@ -59,15 +59,21 @@ async fn kill_amid(
         matches!(posted, Posted::NoAnswer(_)),
         "bank1 lived and answered {posted}"
     );
-    let status = tokio::time::timeout(patience, bank1.ended_by_itself())
-        .await
-        .map_err(|_elapsed| anyhow::anyhow!("bank1 (pid {dead}) gave no answer and lives"))??;
-    let signal = status.and_then(|status| status.signal());
-    anyhow::ensure!(signal == Some(9), "bank1 ended with {status:?}, not killed");
-    bank1.start().await?;
-    board.tell(&format!(
-        "bank1 (pid {dead}) is dead, another runs; waiting for the check-back"
-    ));
+    bank1.succeeded(dead, patience).await?;
+    let dead = if bank1.is_told_by_pid() {
+        Some(dead)
+    } else {
+        // Whoever answers from now on is the new process: the old one is dead and has not answered.
+        let result = eventually("an answer of bank1", patience, || async {
+            world.result(&tx_no).await.map(Some)
+        })
+        .await?;
+        if let Some(checked_by) = result.checked_by {
+            anyhow::bail!("{checked_by} answered before it was known who that is");
+        }
+        None
+    };
+    board.tell("bank1 is dead, another runs; waiting for the check-back");
     Ok(Orphan { tx_no, dead })
 }
 
@@ -101,7 +107,7 @@ async fn answered(
         other => other.to_string(),
     };
     let pid: u32 = checked_by.rsplit(':').next().unwrap_or_default().parse()?;
-    let age = if pid == dead { "old" } else { "new" };
+    let age = if dead == Some(pid) { "old" } else { "new" };
     Ok(Seen::new(
         ending,
         format!("check-back answered by {age} pid {pid}"),

@@ -9,6 +9,7 @@
 mod board;
 mod broker_killed;
 mod closing;
+mod hand;
 mod initiator_killed;
 mod notifier_killed;
 mod ordinary;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 pub use board::Board;
 pub use broker_killed::BrokerHand;
+pub use hand::{Hand, Hands};
 
 use crate::money::Money;
 use crate::stage::Stage;
@@ -51,16 +53,34 @@ impl Ending {
     }
 }
 
-/// Plays all scenes. `board` is told of each line as soon as it and those above it are known.
+/// Plays all scenes on a stage. `board` is told of each line as soon as it and those above it are known.
 pub async fn play(stage: &mut Stage, world: &World, script: &Script, board: &Board) -> Ending {
-    let patience = script.patience;
+    let hands = Hands {
+        bank1: Hand::Child(&mut stage.bank1),
+        notifier: Hand::Child(&mut stage.notifier),
+        broker: BrokerHand::choose(stage.broker.as_mut(), script.broker_restart.as_deref()),
+    };
+    play_with(hands, world, script.patience, board).await
+}
+
+/// Plays all scenes with hands on services that run already.
+pub async fn play_with(
+    hands: Hands<'_>,
+    world: &World,
+    patience: Duration,
+    board: &Board,
+) -> Ending {
+    let Hands {
+        mut bank1,
+        mut notifier,
+        mut broker,
+    } = hands;
     let started = ordinary::start(world, board).await;
     let (ordinary, fenced) = tokio::join!(
         ordinary::watch(started, world, patience, board),
-        initiator_killed::play(&mut stage.bank1, world, patience, board),
+        initiator_killed::play(&mut bank1, world, patience, board),
     );
-    let mut broker = BrokerHand::choose(stage.broker.as_mut(), script.broker_restart.as_deref());
-    let cut_off = notifier_killed::kill(&mut stage.notifier, world, patience, board).await;
+    let cut_off = notifier_killed::kill(&mut notifier, world, patience, board).await;
     tokio::join!(
         notifier_killed::watch(cut_off, world, patience, board),
         broker_killed::play(&mut broker, world, patience, board),

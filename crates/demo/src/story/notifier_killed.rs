@@ -10,9 +10,9 @@ use std::time::Duration;
 use notification::TxNo;
 
 use super::board::Board;
+use super::hand::Hand;
 use super::ordinary::attempts;
 use super::scenes::{self, ALL};
-use crate::service::Service;
 use crate::table::Seen;
 use crate::world::{Bank, Posted, World};
 
@@ -22,7 +22,7 @@ const RUNG_BEFORE: usize = 1;
 /// Kills the notifier during its POST, and starts another. What follows needs neither of the banks'
 /// barriers nor this hand on the notifier. Gives the transfer.
 pub(super) async fn kill(
-    notifier: &mut Service,
+    notifier: &mut Hand<'_>,
     world: &World,
     patience: Duration,
     board: &Board,
@@ -39,7 +39,7 @@ pub(super) async fn kill(
 }
 
 async fn kill_during_post(
-    notifier: &mut Service,
+    notifier: &mut Hand<'_>,
     world: &World,
     patience: Duration,
     board: &Board,
@@ -67,9 +67,9 @@ async fn kill_during_post(
     Ok(tx_no)
 }
 
-async fn recover(notifier: &mut Service, world: &World) -> anyhow::Result<()> {
+async fn recover(notifier: &mut Hand<'_>, world: &World) -> anyhow::Result<()> {
     world.release(Bank::Bank2).await?;
-    if notifier.pid().is_none() {
+    if notifier.pid().await?.is_none() {
         notifier.start().await?;
     }
     Ok(())

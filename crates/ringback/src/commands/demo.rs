@@ -1,9 +1,10 @@
 //! `ringback demo`: the whole story once, with real kills, ending in a table.
 
+mod compose;
 mod elsewhere;
 mod progress;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -51,11 +52,24 @@ pub struct Args {
         requires = "broker"
     )]
     pub broker_restart: Option<PathBuf>,
+    /// Play on the running containers of this docker compose project, which has the demo amounts and the story's
+    /// ladder (scripts/compose-test.sh brings one up)
+    #[arg(
+        long,
+        env = "RINGBACK_COMPOSE",
+        value_name = "PROJECT",
+        conflicts_with = "broker",
+        hide = true
+    )]
+    pub compose: Option<String>,
 }
 
 /// Plays the story; exit code 0 only if every line of the table holds.
 pub async fn run(args: Args) -> Outcome {
     let started = Instant::now();
+    if let Some(project) = &args.compose {
+        return compose::run(project, started).await;
+    }
     let place = args.data.data_dir.join("demo");
     let folder = DataFolder::fresh(&place).map_err(|error| self::folder(&error))?;
     let mut config = ConfigFile::new(LADDER, Timings::DEMO);
@@ -103,7 +117,11 @@ pub async fn run(args: Args) -> Outcome {
         }
     };
     progress.clear();
-    Ok(close(&played, started.elapsed(), &folder))
+    let code = close(&played, started.elapsed(), &folder.logs());
+    if played.holds() {
+        screen::line("Next: cargo run -- up --demo --ladder 1s,2s,3s");
+    }
+    Ok(code)
 }
 
 /// Raises the stage, plays, and ends the services.
@@ -139,7 +157,7 @@ fn headline(broker: Option<&str>, data: &str) -> String {
 }
 
 /// The last two lines, and the exit code.
-fn close(ending: &Ending, took: Duration, folder: &DataFolder) -> ExitCode {
+fn close(ending: &Ending, took: Duration, logs: &Path) -> ExitCode {
     let skipped = ending
         .rows
         .iter()
@@ -165,13 +183,9 @@ fn close(ending: &Ending, took: Duration, folder: &DataFolder) -> ExitCode {
         took.as_secs()
     ));
     if ending.holds() {
-        screen::line("Next: cargo run -- up --demo --ladder 1s,2s,3s");
         ExitCode::SUCCESS
     } else {
-        screen::line(&format!(
-            "Not every line holds. Logs: {}",
-            folder.logs().display()
-        ));
+        screen::line(&format!("Not every line holds. Logs: {}", logs.display()));
         ExitCode::FAILURE
     }
 }

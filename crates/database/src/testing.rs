@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AssertSqlSafe, Executor, query_scalar, raw_sql};
 use tempfile::TempDir;
 
-use crate::{Config, DatabaseError, Dialect, Server};
+use crate::{Config, Database, DatabaseError, Dialect, Server};
 
 /// The variable that names the server.
 pub const VARIABLE: &str = "RINGBACK_TEST_DATABASE";
@@ -112,6 +114,37 @@ impl Drop for Databases {
                 eprintln!("a test's database stays behind: {error}");
             }
         }
+    }
+}
+
+/// Everybody's writing, held up, while they may read: as a backup or somebody's shell does it.
+#[derive(Debug)]
+pub struct HeldWrites(PoolConnection<Any>);
+
+impl HeldWrites {
+    /// Holds it up until [`HeldWrites::let_go`].
+    pub async fn of(database: &Database) -> HeldWrites {
+        let mut connection = database.write().await.expect("a connection");
+        connection.close_on_drop();
+        let hold = match database.dialect() {
+            Dialect::Sqlite => "BEGIN IMMEDIATE".to_owned(),
+            Dialect::MariaDb => {
+                let names = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()";
+                let names: Vec<String> = query_scalar(names)
+                    .fetch_all(&mut *connection)
+                    .await
+                    .expect("the tables' names");
+                format!("LOCK TABLES {} READ", names.join(" READ, "))
+            }
+        };
+        let held = connection.execute(raw_sql(AssertSqlSafe(hold))).await;
+        held.expect("the lock is free");
+        HeldWrites(connection)
+    }
+
+    /// Lets everybody write again.
+    pub async fn let_go(self) {
+        self.0.close().await.expect("the lock is given back");
     }
 }
 

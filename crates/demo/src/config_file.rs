@@ -60,6 +60,26 @@ pub struct ConfigFile {
     pub ladder: String,
     /// The deadlines.
     pub timings: Timings,
+    /// The services' databases, if they are not files in the data folder. May hold passwords.
+    pub databases: Option<DatabaseUrls>,
+}
+
+/// A URL for each service that has a database.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrls {
+    /// bank1's.
+    pub bank1: String,
+    /// bank2's.
+    pub bank2: String,
+    /// The notifier's.
+    pub notifier: String,
+}
+
+/// Nothing of them: they may hold passwords.
+impl std::fmt::Debug for DatabaseUrls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DatabaseUrls(…)")
+    }
 }
 
 impl ConfigFile {
@@ -70,6 +90,7 @@ impl ConfigFile {
             group: "bank2".to_owned(),
             ladder: ladder.to_owned(),
             timings,
+            databases: None,
         }
     }
 
@@ -121,7 +142,18 @@ impl ConfigFile {
             group,
             ladder,
             timings,
+            databases,
         } = self;
+        let line = |url: fn(&DatabaseUrls) -> &String| {
+            databases.as_ref().map_or(String::new(), |urls| {
+                format!("database = {}\n", quoted(url(urls)))
+            })
+        };
+        let (bank1_database, bank2_database, record) = (
+            line(|urls| &urls.bank1),
+            line(|urls| &urls.bank2),
+            line(|urls| &urls.notifier),
+        );
         let Addresses {
             broker,
             broker_listen,
@@ -158,7 +190,7 @@ notifier = "http://{notifier}"
 [notifier]
 listen = "{notifier}"
 lease = "{lease}"
-
+{record}
 [[endpoint]]
 id = "bank2"
 url = "http://{bank2}/notifications"
@@ -172,10 +204,10 @@ endpoint = "bank2"
 
 [bank1]
 listen = "{bank1}"
-
+{bank1_database}
 [bank2]
 listen = "{bank2}"
-
+{bank2_database}
 [[bank2.source]]
 name = "bank1"
 secrets = ["{secret}"]
@@ -189,6 +221,7 @@ secrets = ["{secret}"]
             group,
             ladder,
             timings,
+            databases: _,
         } = self;
         let check_interval = humantime::format_duration(timings.check_interval);
         let remoting = admin.map_or(String::new(), |address| {
@@ -211,6 +244,12 @@ retry_max_times = 1000
 "#
         )
     }
+}
+
+/// A string of TOML's.
+fn quoted(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{escaped}\"")
 }
 
 /// A fresh signing secret in the form of Standard Webhooks: `whsec_` and 32 random bytes in base64.

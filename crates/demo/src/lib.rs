@@ -32,7 +32,7 @@ mod table;
 mod world;
 
 pub use addresses::Addresses;
-pub use config_file::{ConfigFile, Timings};
+pub use config_file::{ConfigFile, DatabaseUrls, Timings};
 pub use container::Containers;
 pub use data_folder::{DataFolder, FolderError};
 pub use money::Money;

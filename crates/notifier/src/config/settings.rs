@@ -1,5 +1,6 @@
 //! `[notifier]`: what concerns the process as a whole.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use notification::Invalid;
 use serde::Deserialize;
 
 /// `[notifier]` of `ringback.toml`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Where the API listens.
@@ -28,6 +29,11 @@ pub struct Settings {
     pub crashes_workers_after: u32,
     /// The name under which this process signs its attempts; `notifier-<pid>` if absent.
     pub worker: Option<String>,
+    /// Where the record lies. Like `database_file` it is read by whoever makes [`super::Config::database`]
+    /// of it.
+    pub database: Option<String>,
+    /// A file that holds that URL instead.
+    pub database_file: Option<std::path::PathBuf>,
 }
 
 /// The longest that a transaction on the record may take before it is given up and redone.
@@ -42,7 +48,23 @@ impl Default for Settings {
             feed_lag: Duration::from_secs(10),
             crashes_workers_after: 50,
             worker: None,
+            database: None,
+            database_file: None,
         }
+    }
+}
+
+/// Without the database's URL, which may hold a password.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("listen", &self.listen)
+            .field("lease", &self.lease)
+            .field("permits", &self.permits)
+            .field("feed_lag", &self.feed_lag)
+            .field("crashes_workers_after", &self.crashes_workers_after)
+            .field("worker", &self.worker)
+            .finish_non_exhaustive()
     }
 }
 

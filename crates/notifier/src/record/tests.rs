@@ -89,7 +89,9 @@ impl Fixture {
 
     async fn execute(&self, text: &'static str) {
         let mut db = self.database.write().await.unwrap();
-        sqlx::query(text).execute(&mut *db).await.unwrap();
+        // As it stands: MariaDB prepares no statement about a trigger.
+        let statement = sqlx::raw_sql(text);
+        sqlx::Executor::execute(&mut *db, statement).await.unwrap();
     }
 }
 

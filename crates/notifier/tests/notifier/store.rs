@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use database::testing::HeldWrites;
+
 use crate::support::{Behaviour, Running, World, eventually};
 
 const PERMITS: usize = 16;
@@ -15,7 +17,7 @@ async fn with_the_record_store_down_receiving_stops_and_nothing_is_lost_or_rung_
     let notifier = Running::start(config).await;
     // The tables are there; from now on nobody else can write.
     let record = world.record().await;
-    let lock = record.begin().await.unwrap();
+    let lock = HeldWrites::of(&record).await;
     let mut sent = Vec::new();
     for _ in 0..3 * PERMITS {
         sent.push(world.transfer().await);
@@ -37,7 +39,7 @@ async fn with_the_record_store_down_receiving_stops_and_nothing_is_lost_or_rung_
         (hold.elapsed() > Duration::from_secs(7)).then_some(())
     })
     .await;
-    lock.rollback().await.unwrap();
+    lock.let_go().await;
     for tx_no in &sent {
         notifier.until(*tx_no, "delivered").await;
     }
@@ -61,14 +63,14 @@ async fn a_kill_with_unrecorded_results_repeats_them_and_loses_none() {
     let world = World::new().await;
     let notifier = world.notifier().await;
     let record = world.record().await;
-    let lock = record.begin().await.unwrap();
+    let lock = HeldWrites::of(&record).await;
     let tx_no = world.transfer().await;
     eventually("rung", async || {
         (!world.receiver.calls().is_empty()).then_some(())
     })
     .await;
     notifier.kill().await;
-    lock.rollback().await.unwrap();
+    lock.let_go().await;
     world.receiver.script(|_, _| Behaviour::Answer(200));
     let notifier = world.notifier().await;
     let view = notifier.until(tx_no, "delivered").await;

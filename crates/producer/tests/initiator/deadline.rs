@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use database::Dialect;
 use notification::BusinessState;
 use producer::{Business, SendError, Step};
 
@@ -85,16 +86,23 @@ async fn a_rollback_that_the_database_does_not_confirm_tells_the_broker_nothing(
     let initiator = stage.initiator(Barrier::open()).await;
     let tx_no = fresh();
     // Given a statement that outlasts the deadline and the wait for the ROLLBACK queued behind it,
-    let began = Instant::now();
-    let mut connection = initiator.database().read().await.expect("a connection");
-    counting(&mut connection, 1_000_000).await.expect("counted");
-    drop(connection);
-    let rows = Duration::from_secs(10).as_micros() * 1_000_000 / began.elapsed().as_micros();
-    let rows = i64::try_from(rows).expect("fits");
+    let database = initiator.database();
+    let busy = match database.dialect() {
+        Dialect::MariaDb => Busy::Sleeping(10),
+        Dialect::Sqlite => {
+            let began = Instant::now();
+            let mut connection = database.read().await.expect("a connection");
+            let trial = Busy::Counting(1_000_000);
+            trial.keep(&mut connection).await.expect("counted");
+            let rows =
+                Duration::from_secs(10).as_micros() * 1_000_000 / began.elapsed().as_micros();
+            Busy::Counting(i64::try_from(rows).expect("fits"))
+        }
+    };
     let slow: Business = Box::new(move |tx| {
         Box::pin(async move {
             write(tx, tx_no).await?;
-            Ok(counting(tx, rows).await?)
+            Ok(busy.keep(tx).await?)
         })
     });
     // when the sending gives up, then its half message is left alone,
@@ -112,12 +120,28 @@ async fn a_rollback_that_the_database_does_not_confirm_tells_the_broker_nothing(
     assert!(told.checked_by.is_some(), "the check-back said so");
 }
 
-/// Keeps the database busy without giving it a chance to stop in between.
-async fn counting(connection: &mut sqlx::AnyConnection, rows: i64) -> Result<(), sqlx::Error> {
-    let count = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT ?) SELECT COUNT(*) FROM n";
-    let _rows: i64 = sqlx::query_scalar(count)
-        .bind(rows)
-        .fetch_one(connection)
-        .await?;
-    Ok(())
+/// What keeps the database busy without giving it a chance to stop in between.
+#[derive(Clone, Copy)]
+enum Busy {
+    /// So many rows: SQLite can't sleep.
+    Counting(i64),
+    /// So many seconds.
+    Sleeping(i64),
+}
+
+impl Busy {
+    async fn keep(self, connection: &mut sqlx::AnyConnection) -> Result<(), sqlx::Error> {
+        let (statement, much) = match self {
+            Busy::Counting(rows) => (
+                "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT ?) SELECT COUNT(*) FROM n",
+                rows,
+            ),
+            Busy::Sleeping(seconds) => ("SELECT CAST(SLEEP(?) AS SIGNED)", seconds),
+        };
+        let _answer: i64 = sqlx::query_scalar(statement)
+            .bind(much)
+            .fetch_one(connection)
+            .await?;
+        Ok(())
+    }
 }

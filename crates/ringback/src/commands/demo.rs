@@ -1,6 +1,7 @@
 //! `ringback demo`: the whole story once, with real kills, ending in a table.
 
 mod compose;
+mod databases;
 mod elsewhere;
 mod progress;
 
@@ -15,6 +16,7 @@ use demo::{
 };
 use tokio::time::Instant;
 
+use self::databases::Databases;
 use self::progress::Progress;
 use super::staging::{INTERRUPTED, folder, interrupted, program, unraised};
 use crate::cli::DataDir;
@@ -62,6 +64,15 @@ pub struct Args {
         hide = true
     )]
     pub compose: Option<String>,
+    /// Play on this MariaDB server, mysql://user:password@host:port/, instead of SQLite: databases are made there, and dropped
+    #[arg(
+        long,
+        env = "RINGBACK_DATABASE",
+        value_name = "URL",
+        hide_env_values = true,
+        conflicts_with = "compose"
+    )]
+    pub database: Option<String>,
 }
 
 /// Plays the story; exit code 0 only if every line of the table holds.
@@ -82,8 +93,14 @@ pub async fn run(args: Args) -> Outcome {
         (config.topic, config.group) = (names.topic, names.group);
         admin = Some(names.admin);
     }
+    let databases = match &args.database {
+        Some(url) => Some(Databases::make(url).await?),
+        None => None,
+    };
+    config.databases = databases.as_ref().map(Databases::urls);
     screen::line(&headline(
         args.broker.as_deref(),
+        databases.as_ref(),
         &place.display().to_string(),
     ));
     let plan = StagePlan {
@@ -109,14 +126,20 @@ pub async fn run(args: Args) -> Outcome {
     let mut ports = Ports::new(UsualPorts::Prefer, fastrand::Rng::new());
     let played = tokio::select! {
         // Dropping an unfinished start kills what it had started.
-        played = play(&plan, &folder, &config, &mut ports, &script, &board) => played?,
+        played = play(&plan, &folder, &config, &mut ports, &script, &board) => Some(played),
         interrupt = interrupted() => {
             interrupt?;
-            progress.clear();
-            return Ok(ExitCode::from(INTERRUPTED));
+            None
         }
     };
     progress.clear();
+    if let Some(databases) = databases {
+        databases.discard().await?;
+    }
+    let Some(played) = played else {
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+    let played = played?;
     let code = close(&played, started.elapsed(), &folder.logs());
     if played.holds() {
         screen::line("Next: cargo run -- up --demo --ladder 1s,2s,3s");
@@ -147,12 +170,15 @@ fn http() -> Result<reqwest::Client, Failure> {
         .map_err(|error| Failure::operation(format!("the HTTP client: {error}")))
 }
 
-fn headline(broker: Option<&str>, data: &str) -> String {
+fn headline(broker: Option<&str>, databases: Option<&Databases>, data: &str) -> String {
     let broker = broker.map_or("embedded".to_owned(), |address| {
         format!("Apache RocketMQ at {address}")
     });
+    let database = databases.map_or("SQLite".to_owned(), |databases| {
+        format!("MariaDB at {}", databases.shown())
+    });
     format!(
-        "ringback demo   broker {broker} · SQLite · ladder 1s 2s 3s (1 + 3 attempts) · data {data}"
+        "ringback demo   broker {broker} · {database} · ladder 1s 2s 3s (1 + 3 attempts) · data {data}"
     )
 }
 

@@ -49,6 +49,7 @@ pub async fn notifier(args: NotifierArgs) -> Outcome {
     let over = Overrides {
         broker: args.broker.broker,
         ladder: args.ladder.ladder,
+        database: args.database.database,
         ..overrides(&args.common)
     };
     let place = prepare(&args.common, "notifier")?;
@@ -66,6 +67,7 @@ pub async fn bank1(args: Bank1Args) -> Outcome {
     let over = Overrides {
         broker: args.broker.broker,
         demo: args.demo.into(),
+        database: args.database.database,
         ..overrides(&args.common)
     };
     let place = prepare(&args.common, "bank1")?;
@@ -82,6 +84,7 @@ pub async fn bank1(args: Bank1Args) -> Outcome {
 pub async fn bank2(args: Bank2Args) -> Outcome {
     let over = Overrides {
         demo: args.demo.into(),
+        database: args.database.database,
         ..overrides(&args.common)
     };
     let place = prepare(&args.common, "bank2")?;

@@ -10,13 +10,15 @@ use banks::{Demo, bank1, bank2};
 use notification::{Invalid, Ladder};
 use rocketmq::{AdminConfig, ClientConfig};
 
+pub use super::databases::database;
+
 use super::access::{Access, Environment};
 use super::file::{EmbeddedSection, File};
 use super::{paths, usual};
 use crate::failure::Failure;
 
-/// What flags and variables say; what is absent is left to the file.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// What flags and variables say; what is absent is left to the file. It may hold a password, so it has no `Debug`.
+#[derive(Clone, Default, PartialEq)]
 pub struct Overrides {
     /// Where to listen.
     pub listen: Option<SocketAddr>,
@@ -30,6 +32,8 @@ pub struct Overrides {
     pub demo: Demo,
     /// Credentials and TLS, as variables say.
     pub environment: Environment,
+    /// Where the service's database is.
+    pub database: Option<String>,
 }
 
 /// The embedded broker's configuration.
@@ -78,6 +82,7 @@ pub fn notifier(
     token: &str,
 ) -> Result<notifier::Config, Failure> {
     let broker = client("notifier", &file, over)?;
+    let database = database("notifier", &file, over.database.as_deref(), data)?;
     let mut settings = file.notifier;
     settings.listen = over.listen.unwrap_or(settings.listen);
     let config = notifier::Config {
@@ -85,7 +90,7 @@ pub fn notifier(
         endpoints: file.endpoint,
         subscriptions: file.subscription,
         ladder: over.ladder.clone(),
-        database: database::Config::sqlite(paths::database(data, "notifier")),
+        database,
         broker,
         token: notifier::OperatorToken::new(token),
     };
@@ -104,6 +109,7 @@ pub fn bank1(
     token: &str,
 ) -> Result<bank1::Config, Failure> {
     let broker = client("bank1", &file, over)?;
+    let database = database("bank1", &file, over.database.as_deref(), data)?;
     let Some(mut initiator) = file.initiator else {
         return Err(Failure::usage(
             "[initiator] is missing: bank1 needs it to send notifications",
@@ -116,7 +122,7 @@ pub fn bank1(
         demo: over.demo,
         initiator,
         broker,
-        database: database::Config::sqlite(paths::database(data, "bank1")),
+        database,
     })
 }
 
@@ -130,11 +136,12 @@ pub fn bank2(file: File, over: &Overrides, data: &Path) -> Result<bank2::Config,
             "[[bank2.source]] is missing: bank2 would refuse everybody's notifications",
         ));
     }
+    let database = database("bank2", &file, over.database.as_deref(), data)?;
     Ok(bank2::Config {
         listen: over.listen.or(file.bank2.listen).unwrap_or(usual::BANK2),
         demo: over.demo,
         sources: file.bank2.source,
-        database: database::Config::sqlite(paths::database(data, "bank2")),
+        database,
     })
 }
 

@@ -7,7 +7,7 @@
 mod complaint;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use notification::Ladder;
@@ -18,7 +18,7 @@ use super::access::{CredentialsSection, TlsSection};
 use crate::failure::Failure;
 
 /// The whole file.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct File {
     /// Where the broker is, and how the embedded one runs.
@@ -124,19 +124,27 @@ fn thousand() -> u32 {
 }
 
 /// `[bank1]`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bank1Section {
     /// Where it listens.
     pub listen: Option<SocketAddr>,
+    /// Its database; absent: SQLite in the data folder. May hold a password, so the section has no `Debug`.
+    pub database: Option<String>,
+    /// A file that holds the URL instead.
+    pub database_file: Option<PathBuf>,
 }
 
 /// `[bank2]`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bank2Section {
     /// Where it listens.
     pub listen: Option<SocketAddr>,
+    /// Its database; absent: SQLite in the data folder. May hold a password, so the section has no `Debug`.
+    pub database: Option<String>,
+    /// A file that holds the URL instead.
+    pub database_file: Option<PathBuf>,
     /// Who may notify it, each with the secrets that prove it.
     #[serde(default)]
     pub source: Vec<receiver::SourceKeys>,
@@ -184,8 +192,9 @@ mod tests {
     use super::*;
 
     fn refusal(text: &str) -> String {
-        let failure =
-            File::parse(text, Path::new("my/ringback.toml")).expect_err("this text is refused");
+        let failure = File::parse(text, Path::new("my/ringback.toml"))
+            .err()
+            .expect("this text is refused");
         assert_eq!(failure.kind, crate::failure::Kind::Usage);
         failure.message
     }

@@ -101,10 +101,17 @@ async fn a_result_that_the_record_refuses_keeps_nobody_else_waiting() {
     let copies = copies(40);
     // The store refuses one of forty, as a strict one refuses what does not fit its column.
     fixture
-        .execute(
-            "CREATE TRIGGER refuse BEFORE INSERT ON notification \
-             WHEN NEW.business_key = 'poison' BEGIN SELECT RAISE(ABORT, 'refused'); END",
-        )
+        .execute(match fixture.database.dialect() {
+            database::Dialect::Sqlite => {
+                "CREATE TRIGGER refuse BEFORE INSERT ON notification \
+                 WHEN NEW.business_key = 'poison' BEGIN SELECT RAISE(ABORT, 'refused'); END"
+            }
+            database::Dialect::MariaDb => {
+                "CREATE TRIGGER refuse BEFORE INSERT ON notification FOR EACH ROW \
+                 IF NEW.business_key = 'poison' THEN \
+                 SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused'; END IF"
+            }
+        })
         .await;
     let mut poison = copies[17].clone();
     poison.content.business_key = "poison".into();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use database::testing::HeldWrites;
 use futures::future::join_all;
 use notification::TxNo;
 
@@ -11,7 +12,7 @@ use super::*;
 async fn while_the_store_is_locked_results_wait_and_none_is_lost() {
     let fixture = Fixture::new().await;
     // Somebody else holds the write lock, as a backup or a shell would.
-    let lock = fixture.database.begin().await.unwrap();
+    let lock = HeldWrites::of(&fixture.database).await;
     let copies: Vec<Copy> = (0..50)
         .map(|n| {
             let mut copy = copy();
@@ -27,7 +28,7 @@ async fn while_the_store_is_locked_results_wait_and_none_is_lost() {
     let waited = tokio::time::timeout(Duration::from_millis(300), &mut writing).await;
     assert!(waited.is_err(), "nothing is durable while the lock is held");
     assert_eq!(fixture.count("SELECT COUNT(*) FROM notification").await, 0);
-    lock.rollback().await.unwrap();
+    lock.let_go().await;
     let moved = tokio::time::timeout(Duration::from_secs(30), writing).await;
     assert!(moved.unwrap().iter().all(|moved| *moved == Ok(Moved::Yes)));
     assert_eq!(fixture.count("SELECT COUNT(*) FROM attempt").await, 50);

@@ -56,6 +56,28 @@ pub struct BrokerFlag {
     pub broker: Vec<String>,
 }
 
+/// Flag of services that have a database.
+#[derive(Clone, clap::Args)]
+pub struct DatabaseFlag {
+    /// Database, mysql://user:password@host:port/name [default: as the configuration says, else SQLite in the data folder]
+    #[arg(
+        long,
+        env = "RINGBACK_DATABASE",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub database: Option<String>,
+}
+
+/// Says whether there is one: the URL may hold a password.
+impl std::fmt::Debug for DatabaseFlag {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("DatabaseFlag")
+            .field(&self.database.is_some())
+            .finish()
+    }
+}
+
 /// Flag of services that know a ladder.
 #[derive(Debug, Clone, clap::Args)]
 pub struct LadderFlag {
@@ -89,6 +111,9 @@ pub struct NotifierArgs {
     /// What every service has.
     #[command(flatten)]
     pub common: Common,
+    /// Where its database is.
+    #[command(flatten)]
+    pub database: DatabaseFlag,
     /// Where the broker is.
     #[command(flatten)]
     pub broker: BrokerFlag,
@@ -103,6 +128,9 @@ pub struct Bank1Args {
     /// What every service has.
     #[command(flatten)]
     pub common: Common,
+    /// Where its database is.
+    #[command(flatten)]
+    pub database: DatabaseFlag,
     /// Where the broker is.
     #[command(flatten)]
     pub broker: BrokerFlag,
@@ -117,6 +145,9 @@ pub struct Bank2Args {
     /// What every service has.
     #[command(flatten)]
     pub common: Common,
+    /// Where its database is.
+    #[command(flatten)]
+    pub database: DatabaseFlag,
     /// The demo.
     #[command(flatten)]
     pub demo: DemoFlag,

@@ -25,7 +25,8 @@ pub(super) fn complaint(error: &toml::de::Error, text: &str) -> String {
     }
 }
 
-/// Whether the line at this byte names or continues a key that is about secrets: an array may span several lines.
+/// Whether the line at this byte names or continues a key that is about secrets, or a database's URL, which may hold
+/// a password: an array may span several lines.
 fn holds_secret(text: &str, at: usize) -> bool {
     let end = text.as_bytes()[at..]
         .iter()
@@ -33,9 +34,16 @@ fn holds_secret(text: &str, at: usize) -> bool {
         .map_or(text.len(), |more| at + more);
     let lines = String::from_utf8_lossy(&text.as_bytes()[..end]).to_lowercase();
     for line in lines.lines().rev() {
-        if ["secret", "session_token", "whsec_"]
-            .iter()
-            .any(|word| line.contains(word))
+        if [
+            "secret",
+            "session_token",
+            "whsec_",
+            "databas",
+            "mysql:",
+            "mariadb:",
+        ]
+        .iter()
+        .any(|word| line.contains(word))
         {
             return true;
         }
@@ -95,7 +103,8 @@ mod tests {
 
     fn refusal(text: &str) -> String {
         File::parse(text, Path::new("ringback.toml"))
-            .expect_err("this text is refused")
+            .err()
+            .expect("this text is refused")
             .message
     }
 

@@ -6,6 +6,7 @@
 
 mod complaint;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use super::access::{CredentialsSection, TlsSection};
 use crate::failure::Failure;
 
 /// The whole file.
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct File {
     /// Where the broker is, and how the embedded one runs.
@@ -129,7 +130,7 @@ fn thousand() -> u32 {
 pub struct Bank1Section {
     /// Where it listens.
     pub listen: Option<SocketAddr>,
-    /// Its database; absent: SQLite in the data folder. May hold a password, so the section has no `Debug`.
+    /// Its database; absent: SQLite in the data folder. May hold a password.
     pub database: Option<String>,
     /// A file that holds the URL instead.
     pub database_file: Option<PathBuf>,
@@ -141,13 +142,32 @@ pub struct Bank1Section {
 pub struct Bank2Section {
     /// Where it listens.
     pub listen: Option<SocketAddr>,
-    /// Its database; absent: SQLite in the data folder. May hold a password, so the section has no `Debug`.
+    /// Its database; absent: SQLite in the data folder. May hold a password.
     pub database: Option<String>,
     /// A file that holds the URL instead.
     pub database_file: Option<PathBuf>,
     /// Who may notify it, each with the secrets that prove it.
     #[serde(default)]
     pub source: Vec<receiver::SourceKeys>,
+}
+
+/// Without the database's URL, which may hold a password.
+impl fmt::Debug for Bank1Section {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bank1Section")
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Without the database's URL, which may hold a password.
+impl fmt::Debug for Bank2Section {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bank2Section")
+            .field("listen", &self.listen)
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
 }
 
 impl File {

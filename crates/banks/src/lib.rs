@@ -15,6 +15,7 @@ pub mod account;
 pub mod bank1;
 pub mod bank2;
 pub mod fact;
+mod health;
 pub mod hold;
 mod hold_routes;
 mod refusal;

@@ -72,7 +72,7 @@ fn pool_options(
             let (settings, noted) = (settings.clone(), noted.clone());
             Box::pin(async move {
                 let done = session::set_up(connection, &settings, dialect, role).await;
-                noted.take_note(done)
+                noted.take_note_of_fresh(done)
             })
         });
     match dialect {

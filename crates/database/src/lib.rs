@@ -65,7 +65,6 @@ struct Inner {
     writers: Pool<Any>,
     readers: Pool<Any>,
     trouble: Trouble,
-    acquire_wait: Duration,
     lock_wait: Duration,
     answer_wait: Duration,
 }
@@ -86,7 +85,6 @@ impl Database {
                 writers,
                 readers,
                 trouble,
-                acquire_wait: connect::acquire_wait(config, dialect),
                 lock_wait: config.lock_wait,
                 answer_wait: config.answer_wait,
             }),
@@ -163,19 +161,23 @@ impl Database {
     }
 
     async fn acquire(&self, pool: &Pool<Any>) -> Result<PoolConnection<Any>, DatabaseError> {
-        let error = match pool.acquire().await {
-            Ok(connection) => return Ok(connection),
-            Err(error) => error,
-        };
-        if !matches!(error, sqlx::Error::PoolTimedOut) {
-            return Err(error.into());
+        let began = tokio::time::Instant::now();
+        let mut refused = std::pin::pin!(self.inner.trouble.refused().notified());
+        refused.as_mut().enable();
+        tokio::select! {
+            acquired = pool.acquire() => match acquired {
+                Ok(connection) => return Ok(connection),
+                Err(sqlx::Error::PoolTimedOut) => {}
+                Err(error) => return Err(error.into()),
+            },
+            () = refused => {}
         }
         let usual = match self.inner.dialect {
             Dialect::Sqlite => "others are writing",
             Dialect::MariaDb => "all are in use, or the server does not answer",
         };
         Err(DatabaseError::NoConnection {
-            waited: self.inner.acquire_wait,
+            waited: began.elapsed(),
             reason: self
                 .inner
                 .trouble

@@ -19,6 +19,9 @@ use crate::api;
 use crate::config::Config;
 use crate::record::{Record, RecordOptions};
 
+/// What it answers while the record store is not there yet.
+const AWAITS_DATABASE: &str = "waiting for the record store; the log says which and why";
+
 /// Runs a notifier until the shutdown's soft phase has been worked through or its hard one begins.
 /// `ready` is told the API's address once everything is under way; the broker need not be up.
 pub async fn run(
@@ -30,7 +33,16 @@ pub async fn run(
     let listener = service::http::bind(config.notifier.listen).await?;
     let address = listener.local_addr().context("the API's address")?;
     let clock = Clock::system();
-    let database = Database::open(&config.database).await?;
+    let soft = shutdown.soft();
+    let opening = soft.run_until_cancelled(Database::open_when_there(&config.database));
+    let (listener, opened) = service::http::meanwhile(listener, AWAITS_DATABASE, opening).await;
+    let Some(database) = opened.transpose()? else {
+        tracing::info!(
+            event = "notifier_stopped",
+            reason = "asked to while it waited"
+        );
+        return Ok(());
+    };
     let (record, flusher) =
         Record::open(database.clone(), record_options(&config), clock.clone()).await?;
     let notifier = Notifier::start(&config, &record, clock, &shutdown).await?;

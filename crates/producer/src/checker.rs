@@ -57,7 +57,8 @@ impl Checker {
             }
         };
         let tx_no = asked.tx_no;
-        match self.decide(&asked, &half.message_id).await {
+        let decided = self.database.in_time(self.decide(&asked, &half.message_id));
+        match decided.await {
             Ok(resolution) => {
                 tracing::info!(event = "check_back_answered", %tx_no, ?resolution, checks = half.checks);
                 resolution

@@ -63,7 +63,7 @@ pub(crate) struct Shared {
 impl Initiator {
     /// Opens the business database, brings its `outgoing` table up to date, and starts answering
     /// check-backs, reading the outcome feed and relaying. Neither the broker nor the notifier needs to
-    /// be up. The reader and the relay end with the shutdown's soft phase; see [`Initiator::close`].
+    /// be up; a database server that is away is waited for, for ever. The reader and the relay end with the shutdown's soft phase; see [`Initiator::close`].
     ///
     /// # Errors
     /// A configuration that contradicts itself, or a database that can't be opened or migrated.
@@ -81,7 +81,7 @@ impl Initiator {
             lock_wait: CHECKER_LOCK_WAIT,
             ..database.clone()
         };
-        let database = Database::open(&database)
+        let database = Database::open_when_there(&database)
             .await
             .context("opening the initiator's database")?;
         database
@@ -93,7 +93,7 @@ impl Initiator {
             .await
             .context("reading the initiator's id")?;
 
-        let checkers = Database::open(&checkers)
+        let checkers = Database::open_when_there(&checkers)
             .await
             .context("opening the checker's connections")?;
         let checker = Checker::new(checkers, id.clone(), worker::name(), clock.clone());

@@ -61,8 +61,11 @@ impl Initiator {
     /// # Errors
     /// If the database can't be read.
     pub async fn result(&self, tx_no: &TxNo) -> Result<api::ResultView, DatabaseError> {
-        let mut connection = self.database().read().await?;
-        let standing = crate::outgoing::standing(&mut connection, tx_no).await?;
+        let reading = self.database().in_time(async {
+            let mut connection = self.database().read().await?;
+            crate::outgoing::standing(&mut connection, tx_no).await
+        });
+        let standing = reading.await?;
         Ok(view(tx_no, standing))
     }
 }

@@ -83,8 +83,9 @@ impl Inbox {
         self.check_age(tx_no, now_ms)?;
         for _ in 0..LOOKS {
             let mut tx = self.database.begin().await?;
-            match store::insert(&mut tx, source, tx_no, body_hash, now_ms).await {
-                Ok(()) => return finish(tx, business).await,
+            let inserting = store::insert(&mut tx, source, tx_no, body_hash, now_ms);
+            match self.database.in_time(inserting).await {
+                Ok(()) => return finish(&self.database, tx, business).await,
                 Err(error) => {
                     abandon(tx).await;
                     if error.kind() != Kind::Duplicate {
@@ -92,8 +93,11 @@ impl Inbox {
                     }
                 }
             }
-            let mut reader = self.database.read().await?;
-            if let Some(row) = store::find(&mut reader, source, tx_no).await? {
+            let found = self.database.in_time(async {
+                let mut reader = self.database.read().await?;
+                store::find(&mut reader, source, tx_no).await
+            });
+            if let Some(row) = found.await? {
                 return judge(&row, body_hash);
             }
         }
@@ -106,8 +110,11 @@ impl Inbox {
         source: &Source,
         tx_nos: &[TxNo],
     ) -> Result<Vec<(TxNo, InboxState)>, DatabaseError> {
-        let mut reader = self.database.read().await?;
-        let known = store::states(&mut reader, source, tx_nos).await?;
+        let reading = self.database.in_time(async {
+            let mut reader = self.database.read().await?;
+            store::states(&mut reader, source, tx_nos).await
+        });
+        let known = reading.await?;
         let state = |tx_no: &TxNo| known.get(tx_no).copied().unwrap_or(InboxState::Unknown);
         Ok(tx_nos.iter().map(|tx_no| (*tx_no, state(tx_no))).collect())
     }
@@ -128,12 +135,13 @@ impl Inbox {
     }
 }
 
-/// Runs the business change behind the inserted row, and commits both or neither.
-async fn finish<F>(mut tx: Tx, business: F) -> Result<Applied, InboxError>
+/// Runs the business change behind the inserted row, and commits both or neither. One that takes longer than
+/// the database's answers may is undone.
+async fn finish<F>(database: &Database, mut tx: Tx, business: F) -> Result<Applied, InboxError>
 where
     F: for<'a> FnOnce(&'a mut Tx) -> BusinessFuture<'a> + Send,
 {
-    match business(&mut tx).await {
+    match database.in_time(business(&mut tx)).await {
         Ok(()) => match tx.commit().await {
             Ok(()) => Ok(Applied::Applied),
             Err(CommitError::RolledBack(error) | CommitError::Unknown(error)) => Err(error.into()),

@@ -1,5 +1,7 @@
 //! Listening, serving and draining.
 
+mod meanwhile;
+
 use std::net::SocketAddr;
 
 use anyhow::Context;
@@ -9,6 +11,8 @@ use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 
 use crate::{Problem, Shutdown};
+
+pub use meanwhile::meanwhile;
 
 /// Listens. The error names the setting and the address; a port of 0 takes any free one.
 pub async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {

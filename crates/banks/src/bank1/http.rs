@@ -21,7 +21,7 @@ use sqlx::Row;
 use super::Bank1;
 use super::order::{Order, SimulatedFailure};
 use crate::simulated::Simulated;
-use crate::{account, hold_routes, refusal};
+use crate::{account, health, hold_routes, refusal};
 
 /// The most transfers on one page.
 const LARGEST_PAGE: u32 = 500;
@@ -38,12 +38,14 @@ pub(super) fn routes(bank: Bank1) -> Router {
         None => Router::new(),
     };
     let results = result_routes(bank.initiator.clone());
+    let health = health::routes(bank.initiator.database().clone());
     Router::new()
         .route("/transfers", post(transfer).get(transfers))
         .route("/bank1/transfer", get(tutorial_transfer))
         .route("/accounts", get(accounts))
         .with_state(bank)
         .merge(results)
+        .merge(health)
         .merge(demo)
 }
 

@@ -14,6 +14,7 @@ use service::clock::Clock;
 use service::shutdown::Shutdown;
 
 use crate::Demo;
+use crate::health::AWAITS_DATABASE;
 use simulation::Simulation;
 
 /// bank1's own tables; the producer's are beside them.
@@ -50,7 +51,7 @@ struct Bank1 {
 }
 
 /// Runs bank1 until the shutdown's soft phase, then finishes what is under way, or until its hard phase. `ready` is told the address that it
-/// listens at. Neither the broker nor the notifier needs to be up.
+/// listens at. Neither the broker nor the notifier needs to be up; a database server that is away is waited for.
 ///
 /// # Errors
 /// The address is taken, the database can't be opened or migrated, or the configuration contradicts itself.
@@ -69,15 +70,20 @@ pub async fn run(
         Some(simulation) => Arc::clone(simulation) as _,
         None => Arc::new(NoSteps),
     };
-    let initiator = Initiator::start(
+    let starting = Initiator::start(
         config.initiator,
         config.broker,
         config.database,
         steps,
         clock.clone(),
         shutdown.clone(),
-    )
-    .await?;
+    );
+    let starting = shutdown.soft().run_until_cancelled_owned(starting);
+    let (listener, started) = service::http::meanwhile(listener, AWAITS_DATABASE, starting).await;
+    let Some(initiator) = started.transpose()? else {
+        tracing::info!(event = "bank1_stopped", reason = "asked to while it waited");
+        return Ok(());
+    };
     initiator
         .database()
         .migrate(&MIGRATIONS)

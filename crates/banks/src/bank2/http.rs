@@ -21,7 +21,7 @@ use service::problem::Problem;
 use super::{AFTER_APPLY, Bank2, memory};
 use crate::account::AccountError;
 use crate::simulated::Simulated;
-use crate::{account, fact, hold_routes, refusal};
+use crate::{account, fact, health, hold_routes, refusal};
 
 /// How often a transfer of 4.00 fails.
 const FAILS: i64 = 2;
@@ -37,11 +37,13 @@ pub(super) fn routes(bank: Bank2) -> Router {
         }
         None => Router::new(),
     };
+    let health = health::routes(bank.database.clone());
     Router::new()
         .route("/notifications", post(notification))
         .route("/accounts", get(accounts))
         .route("/inbox/states", post(inbox_states))
         .with_state(bank)
+        .merge(health)
         .merge(demo)
 }
 

@@ -13,6 +13,7 @@ use service::clock::Clock;
 use service::shutdown::Shutdown;
 
 use crate::Demo;
+use crate::health::AWAITS_DATABASE;
 use crate::hold::Holds;
 
 /// bank2's own tables; the receiver's are beside them.
@@ -72,9 +73,13 @@ pub async fn run(
     let address = listener
         .local_addr()
         .context("the address that was bound")?;
-    let database = Database::open(&config.database)
-        .await
-        .context("opening bank2's database")?;
+    let soft = shutdown.soft();
+    let opening = soft.run_until_cancelled(Database::open_when_there(&config.database));
+    let (listener, opened) = service::http::meanwhile(listener, AWAITS_DATABASE, opening).await;
+    let Some(database) = opened.transpose().context("opening bank2's database")? else {
+        tracing::info!(event = "bank2_stopped", reason = "asked to while it waited");
+        return Ok(());
+    };
     database
         .migrate(&receiver::MIGRATIONS)
         .await

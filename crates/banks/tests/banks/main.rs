@@ -7,4 +7,6 @@
 
 mod bank1;
 mod bank2;
+mod commit_on_the_wire;
 mod support;
+mod wire;

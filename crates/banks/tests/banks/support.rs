@@ -34,6 +34,12 @@ pub(crate) fn fresh_tx_no() -> TxNo {
 
 /// A broker with the one topic.
 pub(crate) async fn broker(folder: &Folder) -> broker::Broker {
+    folder
+        .broker(broker::Config::default().check_interval)
+        .await
+}
+
+async fn broker_that_checks(folder: &Folder, check_interval: Duration) -> broker::Broker {
     let topic = broker::TopicConfig {
         name: TOPIC.into(),
         kind: broker::TopicKind::Transaction,
@@ -42,6 +48,8 @@ pub(crate) async fn broker(folder: &Folder) -> broker::Broker {
         data: folder.path.path().join("broker"),
         listen: any_port(),
         topics: vec![topic],
+        check_interval,
+        check_max: 1_000,
         ..broker::Config::default()
     };
     broker::Broker::start(config).await.unwrap()
@@ -69,11 +77,18 @@ pub(crate) struct Bank {
 
 impl Bank {
     pub(crate) async fn one(folder: &Folder, broker: SocketAddr, demo: Demo) -> Bank {
+        Self::one_on(folder.databases.config("bank1"), broker, demo).await
+    }
+
+    /// bank1 on this database, with deadlines that a test can wait for.
+    pub(crate) async fn one_on(database: database::Config, broker: SocketAddr, demo: Demo) -> Bank {
         let initiator = serde_json::json!({
             "source": "bank1",
             "topic": TOPIC,
             "accepted_by": ["bank2"],
             "notifier": format!("http://{}", nowhere()),
+            "transaction_deadline": "4s",
+            "check_back_after": "5s",
         });
         let config = bank1::Config {
             listen: any_port(),
@@ -83,7 +98,7 @@ impl Bank {
                 endpoints: vec![broker.to_string()],
                 ..Default::default()
             },
-            database: folder.databases.config("bank1"),
+            database,
         };
         Self::started(|shutdown, ready| tokio::spawn(bank1::run(config, shutdown, ready))).await
     }
@@ -226,7 +241,7 @@ pub(crate) async fn answer(request: RequestBuilder) -> (u16, Value) {
 
 /// A folder and databases for one test.
 pub(crate) struct Folder {
-    databases: Databases,
+    pub(crate) databases: Databases,
     path: TempDir,
 }
 
@@ -237,5 +252,10 @@ impl Folder {
             databases: Databases::within(path.path()),
             path,
         }
+    }
+
+    /// A broker in it that checks back this often.
+    pub(crate) async fn broker(&self, check_interval: Duration) -> broker::Broker {
+        broker_that_checks(self, check_interval).await
     }
 }

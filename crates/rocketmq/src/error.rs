@@ -149,6 +149,14 @@ impl Error {
             ErrorKind::Unreachable { .. } | ErrorKind::Timeout { .. }
         )
     }
+
+    /// Whether the server blames itself: a proxy whose broker is away, a broker that cannot write.
+    /// It lives, so it is no dead endpoint; another one, or the same one with the next broker, may
+    /// do better.
+    pub(crate) fn is_of_the_server(&self) -> bool {
+        matches!(self.kind, ErrorKind::Rejected { code, .. } if code >= 50_000)
+            && self.retry() == Retry::Soon
+    }
 }
 
 impl ErrorKind {

@@ -138,12 +138,15 @@ impl Caller {
                     |mut service, request| async move { service.query_route(request).await },
                 )
                 .await;
-            match reply {
-                Ok(reply) => {
-                    check(OPERATION, reply.status.as_ref())?;
-                    return Ok(Arc::new(Route::from_wire(topic, reply.message_queues)));
+            let told = reply.and_then(|reply| {
+                check(OPERATION, reply.status.as_ref())?;
+                Ok(Route::from_wire(topic, reply.message_queues))
+            });
+            match told {
+                Ok(route) => return Ok(Arc::new(route)),
+                Err(error) if error.is_unreachable() || error.is_of_the_server() => {
+                    failure = Some(error);
                 }
-                Err(error) if error.is_unreachable() => failure = Some(error),
                 Err(error) => return Err(error),
             }
         }

@@ -1,8 +1,11 @@
 //! Sending: which endpoint, how often, and until when.
 //!
 //! A normal message may be sent again when its answer is lost: consumers remove duplicates anyway,
-//! and a lost message cannot be made good. A half message is tried at most twice at each endpoint;
-//! one too many is checked back and does no harm.
+//! and a lost message cannot be made good. A half message is left without an answer at most twice by
+//! each endpoint; one too many is checked back and does no harm.
+//!
+//! A server that answers and blames itself is no dead endpoint: behind a proxy of a cluster one broker
+//! may be away, and the next try goes to another. So it is tried again until the deadline.
 
 use rocketmq_wire::v2;
 use std::time::Duration;
@@ -16,8 +19,9 @@ use crate::message::{Message, Sent};
 use crate::session::{Role, Sessions, publishing};
 use crate::{clock, session};
 
-/// Pause between two rounds over the endpoints.
-const PAUSE: Duration = Duration::from_millis(50);
+/// First pause between two rounds over the endpoints; each is twice the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 
 /// Sends messages. Dropping it ends its sessions without a goodbye.
 #[derive(Debug)]
@@ -49,8 +53,9 @@ impl Producer {
         })
     }
 
-    /// Sends a message and waits until a broker has stored it. Endpoints that cannot be reached are
-    /// passed over, and all of them tried again, within the client's deadline for one request.
+    /// Sends a message and waits until a broker has stored it. Endpoints that cannot be reached, or
+    /// whose broker is away, are passed over, and all of them tried again, within the client's
+    /// deadline for one request.
     ///
     /// # Errors
     /// When no endpoint took it in time, or one refused it. After [`ErrorKind::Timeout`] and
@@ -71,34 +76,51 @@ impl Producer {
     }
 }
 
-/// Sends one message by the topic's route, in at most `rounds` rounds over its endpoints: what the
-/// server answered, and which endpoint took it. Each attempt has a message id of its own.
+/// Sends one message by the topic's route, until the deadline: what the server answered, and which
+/// endpoint took it. An endpoint that leaves `patience` tries without an answer is asked no more. Each
+/// try has a message id of its own.
 pub(crate) async fn dispatch(
     caller: &Caller,
     operation: &'static str,
     topic: &str,
     message: v2::Message,
-    rounds: usize,
+    patience: usize,
 ) -> Result<(Sent, Address), Error> {
     let deadline = Instant::now() + caller.timeout();
     let mut failure = None;
-    for round in 0..rounds {
+    // One entry for each try that was not answered.
+    let mut silent: Vec<Address> = Vec::new();
+    let mut unrouted = 0;
+    for round in 0u32.. {
         if round > 0 {
-            tokio::time::sleep(PAUSE.mul_f64(0.5 + fastrand::f64())).await;
+            let pause = FIRST_PAUSE * 2u32.saturating_pow(round.min(10) - 1);
+            let pause = pause.min(LONGEST_PAUSE).mul_f64(0.5 + fastrand::f64());
+            tokio::time::sleep(pause).await;
+        }
+        if Instant::now() >= deadline {
+            break;
         }
         let route = match tokio::time::timeout_at(deadline, caller.route(topic)).await {
             Ok(Ok(route)) => route,
-            Ok(Err(error)) if error.is_unreachable() => {
+            Ok(Err(error)) if error.is_unreachable() || error.is_of_the_server() => {
                 failure = Some(error);
+                unrouted += 1;
+                if unrouted >= patience {
+                    break;
+                }
                 continue;
             }
             Ok(Err(error)) => return Err(error),
             Err(_elapsed) => break,
         };
-        let addresses = caller
+        let mut addresses = caller
             .shared
             .endpoints
             .in_order(&route.addresses(caller.shared.turn()));
+        addresses.retain(|address| silent.iter().filter(|&one| one == address).count() < patience);
+        if addresses.is_empty() {
+            break;
+        }
         for (tried, address) in addresses.iter().enumerate() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -110,13 +132,15 @@ pub(crate) async fn dispatch(
                 Ok(sent) => return Ok((sent, address.clone())),
                 Err(error) if error.is_unreachable() => {
                     caller.shared.routes.doubt(topic);
+                    silent.push(address.clone());
+                    failure = Some(error);
+                }
+                Err(error) if error.is_of_the_server() => {
+                    tracing::debug!(%address, topic, %error, "send_tried_again");
                     failure = Some(error);
                 }
                 Err(error) => return Err(error),
             }
-        }
-        if Instant::now() >= deadline {
-            break;
         }
     }
     Err(failure.unwrap_or_else(|| {

@@ -13,8 +13,9 @@ use tokio::time::Instant;
 use crate::endpoints::Address;
 use crate::lookup::Asking;
 
-/// How long a route is used without asking again.
-const FRESH: Duration = Duration::from_secs(30);
+/// How long a route is used without asking again. Proxies of 5.5.0 learn within 20 s that a broker is
+/// back; this comes on top.
+const FRESH: Duration = Duration::from_secs(5);
 /// Most routes that are kept; beyond that the cache starts anew.
 const MOST: usize = 1024;
 
@@ -70,18 +71,13 @@ impl Route {
     }
 
     /// Every endpoint of the route, each once, beginning at broker number `start` so that senders
-    /// that count up spread over the brokers.
+    /// that count up spread over the brokers, and after each round over the brokers at their next
+    /// endpoint: proxies that all serve every broker are all used.
     pub(crate) fn addresses(&self, start: usize) -> Vec<Address> {
         let mut all = Vec::new();
-        let count = self.brokers.len();
-        for broker in self
-            .brokers
-            .iter()
-            .cycle()
-            .skip(start % count.max(1))
-            .take(count)
-        {
-            for address in &broker.addresses {
+        let count = self.brokers.len().max(1);
+        for broker in turned(&self.brokers, start) {
+            for address in turned(&broker.addresses, start / count) {
                 if !all.contains(address) {
                     all.push(address.clone());
                 }
@@ -89,6 +85,14 @@ impl Route {
         }
         all
     }
+}
+
+/// `all`, beginning at number `start`, which may be beyond the end.
+pub(crate) fn turned<T>(all: &[T], start: usize) -> impl Iterator<Item = &T> {
+    all.iter()
+        .cycle()
+        .skip(start % all.len().max(1))
+        .take(all.len())
 }
 
 /// The routes that are known.
@@ -182,5 +186,29 @@ mod tests {
         assert_eq!(route.addresses(1)[0].as_str(), "two:1");
         assert_eq!(route.addresses(2)[0].as_str(), "one:1");
         assert_eq!(route.addresses(1).len(), 2);
+    }
+
+    #[test]
+    fn of_proxies_that_serve_every_broker_each_is_the_first_in_its_turn() {
+        let both = [
+            Address::parse("one:1").unwrap(),
+            Address::parse("two:1").unwrap(),
+        ];
+        let queue = |broker: &str| v2::MessageQueue {
+            broker: Some(v2::Broker {
+                name: broker.to_owned(),
+                id: 0,
+                endpoints: Some(Address::to_wire(&both)),
+            }),
+            ..Default::default()
+        };
+        let route = Route::from_wire("t", vec![queue("a"), queue("b")]);
+        let first: Vec<_> = (0..4)
+            .map(|turn| route.addresses(turn)[0].clone())
+            .collect();
+        for address in &both {
+            assert_eq!(first.iter().filter(|&one| one == address).count(), 2);
+        }
+        assert_eq!(route.addresses(3).len(), 2);
     }
 }

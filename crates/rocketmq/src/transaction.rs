@@ -58,9 +58,9 @@ pub trait TransactionChecker: Send + Sync + 'static {
     fn check<'a>(&'a self, half: &'a OrphanedHalf) -> BoxFuture<'a, Resolution>;
 }
 
-/// How often a half message is tried at each endpoint: once more for a connection that broke while
-/// it was idle.
-const ROUNDS: usize = 2;
+/// How often an endpoint may leave a half message without an answer before it is asked no more: once
+/// more for a connection that broke while it was idle.
+const PATIENCE: usize = 2;
 
 /// Sends half messages and answers check-backs. Clones are the same producer; its sessions end with
 /// the last clone.
@@ -139,7 +139,7 @@ impl TransactionProducer {
             system.orphaned_transaction_recovery_duration = self.inner.recovery;
         }
         let caller = &self.inner.caller;
-        let (sent, address) = dispatch(caller, OPERATION, &topic, wire, ROUNDS).await?;
+        let (sent, address) = dispatch(caller, OPERATION, &topic, wire, PATIENCE).await?;
         self.inner.sessions.open(&address);
         Ok(Half {
             caller: caller.clone(),

@@ -1,6 +1,7 @@
 //! Which brokers to poll: asked anew now and then, and the polls adjusted to it.
 //!
-//! A broker that is gone from the answer is polled no more, but its running polls end by themselves.
+//! A broker that is gone from the answer is polled on for [`LINGER`]: it was most often killed and comes
+//! back, and servers tell of its return later than it answers. Then its running polls end by themselves.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use rocketmq_wire::{resource, v2};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,15 +22,27 @@ use crate::error::{Error, ErrorKind};
 use crate::session::Sessions;
 
 const OPERATION: &str = "query assignment";
-/// How often the assignments are asked for.
-const INTERVAL: Duration = Duration::from_secs(15);
+/// How often the assignments are asked for. Proxies of 5.5.0 learn within 20 s that a broker is back;
+/// this and the age of a route come on top.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// How long a broker is polled on that no answer names any more.
+const LINGER: Duration = Duration::from_secs(120);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// What is assigned, by broker and queue.
 type Assigned = HashMap<String, Assignment>;
-/// What is polled, where, and what ends it.
-type Polled = HashMap<String, (Vec<Address>, CancellationToken)>;
+/// What is polled, by broker and queue.
+type Polled = HashMap<String, Polling>;
+
+/// The polls of one assignment.
+#[derive(Debug)]
+struct Polling {
+    addresses: Vec<Address>,
+    /// When an answer named it last.
+    named: Instant,
+    stop: CancellationToken,
+}
 
 /// Polls every assigned broker until the consumer is told to stop. What the polls bring goes to
 /// `deliver`, of which each poll holds a clone: it closes when the last poll has ended.
@@ -84,18 +98,22 @@ fn warn(core: &Core, failures: u32, error: &Error) {
 /// Tells the polls of what is no longer assigned to stop. Only for a full answer: a broker that is
 /// silent for a while is still assigned, and its polls try by themselves.
 fn let_go(sessions: &Sessions, polled: &mut Polled, assigned: &Assigned) {
-    polled.retain(|key, (addresses, stop)| {
-        let same = assigned
-            .get(key)
-            .is_some_and(|assigned| assigned.addresses == *addresses);
-        if !same {
-            stop.cancel();
+    polled.retain(|key, polling| {
+        let keep = match assigned.get(key) {
+            Some(assigned) => assigned.addresses == polling.addresses,
+            None => polling.named.elapsed() < LINGER,
+        };
+        if !keep {
+            polling.stop.cancel();
         }
-        same
+        keep
     });
-    let wanted: Vec<_> = assigned
+    let wanted: Vec<_> = polled
         .values()
-        .flat_map(|assigned| assigned.addresses.iter().cloned())
+        .map(|polling| &polling.addresses)
+        .chain(assigned.values().map(|assigned| &assigned.addresses))
+        .flatten()
+        .cloned()
         .collect();
     sessions.keep_only(&wanted);
 }
@@ -110,38 +128,49 @@ fn begin(
     assigned: Assigned,
 ) {
     for (key, assignment) in assigned {
-        polled.entry(key).or_insert_with(|| {
+        let named = Instant::now();
+        let polling = polled.entry(key).or_insert_with(|| {
             let stop = core.stop.child_token();
-            for _ in 0..core.config.polls {
+            let first = fastrand::usize(..=usize::from(u16::MAX));
+            for number in 0..core.config.polls {
                 polls.spawn(poll_until_stopped(
                     Arc::clone(core),
                     sessions.clone(),
                     assignment.clone(),
+                    first + number,
                     deliver.clone(),
                     stop.clone(),
                 ));
             }
-            (assignment.addresses, stop)
+            Polling {
+                addresses: assignment.addresses,
+                named,
+                stop,
+            }
         });
+        polling.named = named;
     }
 }
 
 /// What is assigned to this consumer, and why that may not be all: asked of one endpoint of each
-/// broker in the route, for a proxy may know only its own.
+/// broker in the route, for a proxy may know only its own; proxies that serve several brokers are
+/// asked once. All at a time, so that a broker that is away holds up no other.
 async fn ask(core: &Core) -> (Assigned, Option<Error>) {
     let route = match core.caller.route(&core.config.topic).await {
         Ok(route) => route,
         Err(error) => return (Assigned::new(), Some(error)),
     };
+    let mut places: Vec<&[Address]> = Vec::new();
+    for broker in &route.brokers {
+        if !places.contains(&broker.addresses.as_slice()) {
+            places.push(&broker.addresses);
+        }
+    }
+    let asking = places.into_iter().map(|place| ask_one_of(core, place));
     let mut assigned = Assigned::new();
     let mut failure = None;
-    for broker in &route.brokers {
-        match ask_one_of(
-            core,
-            &core.caller.shared.endpoints.in_order(&broker.addresses),
-        )
-        .await
-        {
+    for answer in futures::future::join_all(asking).await {
+        match answer {
             Ok(assignments) => assigned.extend(assignments),
             Err(error) => failure = Some(error),
         }
@@ -149,6 +178,7 @@ async fn ask(core: &Core) -> (Assigned, Option<Error>) {
     (assigned, failure)
 }
 
+/// Asks one endpoint after the other within one request's deadline, of which each has its share.
 async fn ask_one_of(
     core: &Core,
     addresses: &[Address],
@@ -158,28 +188,36 @@ async fn ask_one_of(
         group: Some(resource(&core.config.group)),
         endpoints: Some(Address::to_wire(addresses)),
     };
+    let deadline = Instant::now() + core.caller.timeout();
+    let ordered = core.caller.shared.endpoints.in_order(addresses);
     let mut failure = None;
-    for address in addresses {
+    for (tried, address) in ordered.iter().enumerate() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let share = left / u32::try_from(ordered.len() - tried).unwrap_or(1);
         let reply = core
             .caller
             .call(
                 OPERATION,
                 address,
-                core.caller.timeout(),
+                share,
                 request.clone(),
                 |mut service, request| async move { service.query_assignment(request).await },
             )
             .await;
-        match reply {
-            Ok(reply) => {
-                check(OPERATION, reply.status.as_ref())?;
-                let queues = reply
-                    .assignments
+        let told = reply.and_then(|reply| {
+            check(OPERATION, reply.status.as_ref())?;
+            Ok(reply.assignments)
+        });
+        match told {
+            Ok(assignments) => {
+                let queues = assignments
                     .into_iter()
                     .filter_map(|assigned| assigned.message_queue);
                 return Ok(queues.filter_map(|queue| read(queue, addresses)).collect());
             }
-            Err(error) if error.is_unreachable() => failure = Some(error),
+            Err(error) if error.is_unreachable() || error.is_of_the_server() => {
+                failure = Some(error);
+            }
             Err(error) => return Err(error),
         }
     }
@@ -195,11 +233,13 @@ fn read(queue: v2::MessageQueue, asked: &[Address]) -> Option<(String, Assignmen
         .as_ref()
         .map(Address::from_wire)
         .unwrap_or_default();
-    let addresses = if named.is_empty() {
+    let mut addresses = if named.is_empty() {
         asked.to_vec()
     } else {
         named
     };
+    // The order says nothing; the same endpoints in another one are no new assignment.
+    addresses.sort();
     let key = format!("{}/{}", broker.name, queue.id);
     Some((key, Assignment { queue, addresses }))
 }

@@ -34,14 +34,18 @@ pub(super) struct Assignment {
     pub(super) addresses: Vec<Address>,
 }
 
-/// Polls until told to stop: by the consumer, or because the assignment is gone.
+/// Polls until told to stop: by the consumer, or because the assignment is gone. Of several endpoints
+/// of the broker it prefers number `turn`, so that a consumer's polls spread over them.
 pub(super) async fn poll_until_stopped(
     core: Arc<Core>,
     sessions: Sessions,
-    assignment: Assignment,
+    mut assignment: Assignment,
+    turn: usize,
     deliver: mpsc::Sender<Vec<Delivery>>,
     stop: CancellationToken,
 ) {
+    let turn = turn % assignment.addresses.len().max(1);
+    assignment.addresses.rotate_left(turn);
     let mut failures = 0u32;
     // Everything but the poll itself may be cut off.
     while let Some(Some((permit, address))) = stop

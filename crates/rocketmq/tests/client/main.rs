@@ -14,3 +14,4 @@ mod leasing;
 mod producing;
 mod routing;
 mod sessions;
+mod several;

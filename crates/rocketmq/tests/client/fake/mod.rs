@@ -48,6 +48,11 @@ pub(crate) struct Script {
     pub(crate) long_poll: Duration,
     /// What a send is answered instead of OK.
     pub(crate) send_status: Option<v2::Status>,
+    /// As behind a proxy whose broker is away: so many of the next sends, routes and assignments are
+    /// answered with an error of the server.
+    pub(crate) broker_away: usize,
+    /// Brokers that no assignment names.
+    pub(crate) unassigned: Vec<String>,
     /// Handles that an ack refuses.
     pub(crate) refused_handles: Vec<String>,
 }
@@ -78,6 +83,7 @@ pub(crate) struct State {
     pub(crate) changes_pass: Gate,
     pub(crate) sends_pass: Gate,
     pub(crate) routes_pass: Gate,
+    pub(crate) assignments_pass: Gate,
     pub(crate) routes_asked: AtomicUsize,
     /// Telemetry streams that the clients have not ended.
     pub(crate) streams_open: AtomicUsize,

@@ -114,6 +114,17 @@ impl FakeService {
         brokers.collect()
     }
 
+    /// The status of a proxy that cannot reach its broker, as often as the script has it.
+    fn broker_away(&self) -> Option<v2::Status> {
+        let mut script = self.state.script.lock().unwrap();
+        let left = script.broker_away.checked_sub(1)?;
+        script.broker_away = left;
+        Some(status(
+            v2::Code::InternalServerError,
+            "connect to <127.0.0.1:10911> failed. RemotingConnectException",
+        ))
+    }
+
     fn missing(&self) -> Option<v2::Status> {
         let missing = self.state.script.lock().unwrap().topic_missing;
         missing.then(|| {
@@ -184,7 +195,7 @@ impl MessagingService for FakeService {
     ) -> Reply<v2::QueryRouteResponse> {
         self.state.routes_asked.fetch_add(1, Ordering::SeqCst);
         self.state.routes_pass.pass().await;
-        if let missing @ Some(_) = self.missing() {
+        if let missing @ Some(_) = self.missing().or_else(|| self.broker_away()) {
             return Ok(Response::new(v2::QueryRouteResponse {
                 status: missing,
                 ..Default::default()
@@ -204,7 +215,17 @@ impl MessagingService for FakeService {
         &self,
         _: Request<v2::QueryAssignmentRequest>,
     ) -> Reply<v2::QueryAssignmentResponse> {
-        let assignments = self.brokers().into_iter().map(|broker| v2::Assignment {
+        self.state.assignments_pass.pass().await;
+        if let away @ Some(_) = self.broker_away() {
+            return Ok(Response::new(v2::QueryAssignmentResponse {
+                status: away,
+                ..Default::default()
+            }));
+        }
+        let left_out = self.state.script.lock().unwrap().unassigned.clone();
+        let named = self.brokers().into_iter();
+        let named = named.filter(|broker| !left_out.contains(&broker.name));
+        let assignments = named.map(|broker| v2::Assignment {
             message_queue: Some(v2::MessageQueue {
                 topic: Some(resource(super::TOPIC)),
                 id: -1,
@@ -319,6 +340,7 @@ impl MessagingService for FakeService {
         self.state.log(Call::Send(message.clone()));
         self.state.sends_pass.pass().await;
         let refusal = self.state.script.lock().unwrap().send_status.clone();
+        let refusal = refusal.or_else(|| self.broker_away());
         if refusal.is_some() {
             return Ok(Response::new(v2::SendMessageResponse {
                 status: refusal,

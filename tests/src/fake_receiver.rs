@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -24,6 +25,8 @@ pub enum Behaviour {
     Hold,
     /// Never answers.
     Hang,
+    /// Passes it on to another receiver, whose answer is given back: one that counts what reaches that.
+    Forward(String),
 }
 
 /// A POST that reached the receiver.
@@ -50,6 +53,8 @@ struct Script {
 struct Shared {
     script: Arc<Mutex<Script>>,
     released: watch::Sender<u64>,
+    /// For what is passed on.
+    http: reqwest::Client,
 }
 
 /// The receiver; it ends when it is dropped.
@@ -72,6 +77,7 @@ impl FakeReceiver {
         let shared = Shared {
             script: Arc::default(),
             released: watch::Sender::new(0),
+            http: crate::http(),
         };
         let router = Router::new()
             .route("/notifications", post(take))
@@ -161,8 +167,8 @@ async fn take(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> 
         script.rings.push(Ring {
             tx_no,
             at: Instant::now(),
-            headers,
-            body,
+            headers: headers.clone(),
+            body: body.clone(),
         });
         let next = script.once.pop_front().or_else(|| script.otherwise.clone());
         next.unwrap_or(Behaviour::Answer(200, r#"{"result":"applied"}"#.to_owned()))
@@ -179,5 +185,28 @@ async fn take(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> 
             StatusCode::OK.into_response()
         }
         Behaviour::Hang => std::future::pending().await,
+        Behaviour::Forward(url) => forward(&shared.http, &url, headers, body).await,
+    }
+}
+
+/// 502 says that the other receiver was not there.
+async fn forward(
+    http: &reqwest::Client,
+    url: &str,
+    mut headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    // They are this connection's own.
+    for own in [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION] {
+        headers.remove(own);
+    }
+    let answer = async {
+        let response = http.post(url).headers(headers).body(body).send().await?;
+        let status = response.status();
+        Ok::<_, reqwest::Error>((status, response.bytes().await?))
+    };
+    match answer.await {
+        Ok(answer) => answer.into_response(),
+        Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
     }
 }

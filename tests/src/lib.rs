@@ -1,7 +1,9 @@
 //! What the tests that cross crates stand on.
 //!
 //! - [`under_test!`] names the program; [`run`] runs one command of it to its end; [`TestStage`]
-//!   raises the four services on a folder and on ports of their own.
+//!   raises the four services on a folder and on ports of their own; [`Replica`] is one more process
+//!   of a service, beside the stage's or in its place.
+//! - [`Load`] transfers on and on, and [`BankRun`] is the account at the end.
 //! - [`FakeReceiver`] is an HTTP server with a script of behaviours and a log of what reached it.
 //! - [`eventually`] waits for a fact under a deadline; nothing here sleeps and hopes.
 //! - [`settings`] reads the few variables that make a run longer or repeat it.
@@ -9,6 +11,8 @@
 mod bank_run;
 mod fake_receiver;
 mod leftovers;
+mod load;
+mod replica;
 mod run;
 pub mod settings;
 mod stage;
@@ -19,6 +23,8 @@ pub use bank_run::BankRun;
 pub use demo::eventually;
 pub use fake_receiver::{Behaviour, FakeReceiver, Ring};
 pub use leftovers::{lives, pids_of, send};
+pub use load::{Load, Transferred, longest_gap};
+pub use replica::{Replica, arguments};
 pub use run::{Finished, run, run_within, spawn};
 pub use stage::{PATIENCE, Setting, TestStage, http};
 pub use system::System;

@@ -1,4 +1,7 @@
-//! Variables that make the chaos tests longer, or repeat one of their runs.
+//! Variables that make the chaos tests longer, repeat one of their runs, or give tests what they need
+//! from outside.
+
+use std::path::PathBuf;
 
 /// How much of a chaos test is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,16 @@ pub fn seed(test: &str) -> u64 {
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
     println!("{test}: RINGBACK_SEED={seed}");
     seed
+}
+
+/// The program of an older release: `RINGBACK_OLDER`.
+pub fn older() -> Option<PathBuf> {
+    variable("RINGBACK_OLDER").map(PathBuf::from)
+}
+
+/// What starts and kills a cluster of Apache RocketMQ: `RINGBACK_ROCKETMQ_CLUSTER`.
+pub fn cluster() -> Option<PathBuf> {
+    variable("RINGBACK_ROCKETMQ_CLUSTER").map(PathBuf::from)
 }
 
 #[expect(

@@ -16,6 +16,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Setting {
     /// The ladder.
     pub ladder: &'static str,
+    /// The broker.
+    pub broker: BrokerChoice,
     /// Changes the text of `ringback.toml` before the services read it.
     pub config: Box<dyn Fn(String) -> String>,
 }
@@ -24,6 +26,7 @@ impl Default for Setting {
     fn default() -> Setting {
         Setting {
             ladder: "1s,2s,3s",
+            broker: BrokerChoice::Embedded,
             config: Box::new(|text| text),
         }
     }
@@ -67,7 +70,7 @@ impl TestStage {
                 path: program.to_path_buf(),
                 without: Vec::new(),
             },
-            broker: BrokerChoice::Embedded,
+            broker: setting.broker.clone(),
             amounts: DemoAmounts::On,
             ladder: None,
         };
@@ -75,7 +78,7 @@ impl TestStage {
         // Another process may take a port between the look and the bind; then with others.
         let mut tries = 0;
         let stage = loop {
-            let addresses = addresses(&mut ports);
+            let addresses = addresses(&setting.broker, &mut ports);
             let file = ConfigFile::new(setting.ladder, Timings::DEMO)
                 .write(folder.path(), &addresses)
                 .expect("the folder can be written to");
@@ -115,15 +118,6 @@ pub fn http() -> reqwest::Client {
         .expect("a client can be built")
 }
 
-fn addresses(ports: &mut Ports) -> Addresses {
-    let mut pick = || ports.pick(0).expect("some port is free");
-    let broker = pick();
-    Addresses {
-        broker: broker.to_string(),
-        broker_listen: Some(broker),
-        broker_admin: Some(pick().to_string()),
-        bank1: pick(),
-        bank2: pick(),
-        notifier: pick(),
-    }
+fn addresses(broker: &BrokerChoice, ports: &mut Ports) -> Addresses {
+    Addresses::pick(broker, ports).expect("some port is free")
 }

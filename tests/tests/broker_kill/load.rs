@@ -108,6 +108,7 @@ pub(crate) fn client(address: &str, name: &str) -> Client {
         endpoints: vec![address.to_owned()],
         request_timeout: Duration::from_secs(3),
         name: name.to_owned(),
+        ..ClientConfig::default()
     };
     Client::new(config).unwrap()
 }

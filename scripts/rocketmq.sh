@@ -208,7 +208,12 @@ jvm() {
     --add-opens java.base/sun.nio.ch=ALL-UNNAMED --add-exports java.base/sun.nio.ch=ALL-UNNAMED \
     --add-exports java.base/jdk.internal.ref=ALL-UNNAMED \
     -cp "$lib/*" "$main" "$@" >"$dir/log/$name.out" 2>&1 </dev/null &
-  printf '%s\n' "$!" >"$dir/run/$name.pid"
+  local pid=$!
+  # Until the shell has become the JVM, it would be taken for somebody else's process.
+  until grep -qF -- "-Drocketmq.home.dir=$dir" "/proc/$pid/cmdline" 2>/dev/null || ! kill -0 "$pid" 2>/dev/null; do
+    sleep 0.05
+  done
+  printf '%s\n' "$pid" >"$dir/run/$name.pid"
   disown
 }
 

@@ -83,6 +83,7 @@ async fn each_service_is_replaced_by_a_newer_one_and_nobody_notices() {
     let after = record.schema(&notifier::MIGRATIONS).await.unwrap();
     assert!(after.pending.is_empty() && after.version > before.version);
     goes_on(&load, 60).await;
+    let together = together.elapsed();
 
     // One by one the older ones end in good order, and newer ones take their places.
     on.stage.notifier.stop(PATIENCE).await.unwrap();
@@ -145,11 +146,10 @@ async fn each_service_is_replaced_by_a_newer_one_and_nobody_notices() {
         *by_worker.entry(delivered[0].worker.clone()).or_default() += 1;
     }
     println!(
-        "schema {} -> {}, {} transfers, side by side for {:?}, longest without a commit {gap:?}; delivered by {by_worker:?}",
+        "schema {} -> {}, {} transfers, side by side for {together:?}, longest without a commit {gap:?}; delivered by {by_worker:?}",
         before.version,
         after.version,
         decided.len(),
-        together.elapsed()
     );
     for worker in [of_the_older, format!("notifier-{}", beside.pid)] {
         assert!(

@@ -153,7 +153,7 @@ impl Brokers {
     }
 }
 
-/// What a user saw while one was away.
+/// What a user saw in the time from `from` on.
 fn tell(what: &str, decided: &[Transferred], from: Instant) -> Duration {
     let gap = longest_gap(decided, from, from + WITHOUT);
     let during = decided
@@ -164,7 +164,7 @@ fn tell(what: &str, decided: &[Transferred], from: Instant) -> Duration {
     let refused: Vec<_> = during.iter().flat_map(|one| &one.refusals).collect();
     let given_up = during.iter().filter(|one| !one.committed).count();
     println!(
-        "{what} killed: {} transfers in {WITHOUT:?}, longest time without a commit {gap:?}, slowest {:?}, \
+        "{what}: {} transfers in {WITHOUT:?}, longest time without a commit {gap:?}, slowest {:?}, \
          refused and asked for again {}, with a fresh number {given_up}",
         during.len(),
         slowest.unwrap_or_default(),
@@ -211,7 +211,7 @@ async fn a_broker_and_then_each_proxy_is_killed_under_load_and_comes_back() {
     cluster.does(&["kill9", "broker-b"]).await;
     let killed = Instant::now();
     tokio::time::sleep(WITHOUT).await;
-    let gap = tell("broker-b", &load.decided(), killed);
+    let gap = tell("broker-b killed", &load.decided(), killed);
     assert!(gap < GAP, "{gap:?} without a commit");
     let meanwhile: Vec<_> = load
         .decided()
@@ -241,7 +241,10 @@ async fn a_broker_and_then_each_proxy_is_killed_under_load_and_comes_back() {
         let beyond = brokers.beyond("broker-b", &ends).await.unwrap_or_default();
         Ok(beyond.into_iter().find(fresh))
     });
-    let sent = sent.await.unwrap();
+    let sent = sent.await.unwrap_or_else(|error| {
+        tell("broker-b is back", &load.decided(), back);
+        panic!("{error:#}")
+    });
     let sent_after = back.elapsed();
     let left = USED_AGAIN.saturating_sub(sent_after);
     let received = eventually("a message from broker-b", left, || async {
@@ -258,7 +261,7 @@ async fn a_broker_and_then_each_proxy_is_killed_under_load_and_comes_back() {
         cluster.does(&["kill9", proxy]).await;
         let killed = Instant::now();
         tokio::time::sleep(WITHOUT).await;
-        let gap = tell(proxy, &load.decided(), killed);
+        let gap = tell(&format!("{proxy} killed"), &load.decided(), killed);
         assert!(gap < GAP, "{gap:?} without a commit by {other} alone");
         cluster.does(&["start", proxy]).await;
         let back = Instant::now();

@@ -46,6 +46,10 @@ test-mariadb: mariadb-up
 demo-rocketmq: rocketmq-up
     cargo run --locked -- demo --broker 127.0.0.1:8081 --broker-restart scripts/rocketmq.sh
 
+# The story on docker-compose.yml, containers killed in the middle; `two-brokers` for the second profile
+compose-test *ARGS:
+    scripts/compose-test.sh {{ARGS}}
+
 # The kill tests, longer: each named step 20 times, 200 kills at random
 soak:
     RINGBACK_SOAK=1 cargo test --locked -p ringback-tests --test chaos_bank1 --test chaos_notifier -- --nocapture

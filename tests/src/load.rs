@@ -112,8 +112,8 @@ async fn one(world: &World, book: &Mutex<Book>) {
     let (tx_no, asked) = (world.fresh_tx_no(), Instant::now());
     let amount_fen = {
         let mut book = lock(book);
-        // Above what the demo's banks misbehave at.
-        let amount_fen = 1_000 + i64::try_from(book.asked.len() % 500).unwrap_or(0);
+        // Below what the demo's banks misbehave at, and so little that the account lasts.
+        let amount_fen = 1 + i64::try_from(book.asked.len() % 100).unwrap_or(0);
         book.asked.push((tx_no, amount_fen));
         amount_fen
     };
@@ -130,6 +130,9 @@ async fn one(world: &World, book: &Mutex<Book>) {
                 refusals.push(posted.to_string());
                 break false;
             }
+            Posted::Other {
+                status: 400..500, ..
+            } => panic!("{tx_no} is refused for good: {posted}"),
             Posted::NoAnswer(_) | Posted::Other { .. } => refusals.push(posted.to_string()),
         }
         assert!(

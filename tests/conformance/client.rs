@@ -290,6 +290,31 @@ impl Client {
         Ok(self.grpc.clone().ack_message(request).await?.into_inner())
     }
 
+    /// Acks a message by its own id: where the server renews, that is how it finds it.
+    pub(crate) async fn ack_message(
+        &self,
+        group: &str,
+        message: &v2::Message,
+    ) -> anyhow::Result<Option<v2::Status>> {
+        let system = message.system_properties.clone().unwrap_or_default();
+        let request = self.request(v2::AckMessageRequest {
+            group: Some(resource(group)),
+            topic: message.topic.clone(),
+            entries: vec![v2::AckMessageEntry {
+                message_id: system.message_id,
+                receipt_handle: system.receipt_handle.unwrap_or_default(),
+                lite_topic: None,
+            }],
+        });
+        Ok(self
+            .grpc
+            .clone()
+            .ack_message(request)
+            .await?
+            .into_inner()
+            .status)
+    }
+
     pub(crate) async fn ack(
         &self,
         group: &str,
@@ -361,8 +386,13 @@ impl Client {
             .status)
     }
 
-    pub(crate) async fn terminate(&self) -> anyhow::Result<Option<v2::Status>> {
-        let request = self.request(v2::NotifyClientTerminationRequest { group: None });
+    pub(crate) async fn terminate(
+        &self,
+        group: Option<&str>,
+    ) -> anyhow::Result<Option<v2::Status>> {
+        let request = self.request(v2::NotifyClientTerminationRequest {
+            group: group.map(resource),
+        });
         Ok(self
             .grpc
             .clone()

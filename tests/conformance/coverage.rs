@@ -29,6 +29,6 @@ fn named(text: &str) -> BTreeSet<&str> {
     let rows = text.lines().filter(|line| line.starts_with("| "));
     let last = rows.filter_map(|line| line.trim_end_matches(['|', ' ']).rsplit(" | ").next());
     last.flat_map(|cell| cell.split('`').skip(1).step_by(2))
-        .filter(|word| word.contains('.') && !word.contains(' '))
+        .filter(|word| word.contains('.') && !word.contains([' ', '/']))
         .collect()
 }

@@ -18,10 +18,8 @@ pub(crate) fn with_id(topic: &str, id: &str) -> v2::Message {
         message_id: id.into(),
         message_type: v2::MessageType::Normal.into(),
         body_encoding: v2::Encoding::Identity.into(),
-        born_timestamp: Some(prost_types::Timestamp {
-            seconds: 1_700_000_000,
-            nanos: 0,
-        }),
+        // A half message that was born long ago counts as expired.
+        born_timestamp: Some(moment(service::clock::now_ms())),
         born_host: "conformance".into(),
         ..Default::default()
     };

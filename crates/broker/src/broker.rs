@@ -204,6 +204,7 @@ impl Broker {
             check_after: config.check_after,
             long_poll_min: config.long_poll_min,
             long_poll_max: config.long_poll_max,
+            recall_enabled: config.recall_enabled,
         };
         let service = Service {
             queue: self.queue.clone(),

@@ -102,6 +102,14 @@ impl Clients {
         was_known
     }
 
+    /// Whether the client is there and said that it consumes.
+    pub(crate) fn consumes(&self, id: &str, now: Instant) -> bool {
+        let mut known = self.known();
+        known
+            .awake(id, now, self.idle)
+            .is_some_and(|client| matches!(client.settings.pub_sub, Some(PubSub::Subscription(_))))
+    }
+
     /// The client's stream has ended. Its Settings stay, unless another stream has taken over.
     pub(crate) fn hung_up(&self, id: &str, commands: &Commands) {
         if let Some(client) = self.known().clients.get_mut(id)

@@ -50,6 +50,9 @@ pub struct Config {
     /// The longest long poll.
     #[serde(with = "humantime_serde")]
     pub long_poll_max: Duration,
+    /// Whether delayed messages may be taken back (Apache RocketMQ's `recallMessageEnable`, which is
+    /// off by default too).
+    pub recall_enabled: bool,
     /// Memory for pages of the store, in bytes; everything beyond lives on disk alone.
     pub cache_bytes: usize,
     /// Topics that exist from the start, besides those that are stored.
@@ -75,6 +78,7 @@ impl Default for Config {
             client_idle: Duration::from_secs(120),
             long_poll_min: Duration::from_secs(5),
             long_poll_max: Duration::from_secs(20),
+            recall_enabled: false,
             cache_bytes: 128 * 1024 * 1024,
             topics: Vec::new(),
             groups: Vec::new(),
@@ -133,7 +137,7 @@ pub enum TopicKind {
     Normal,
     /// Half messages that become visible when their transaction is committed.
     Transaction,
-    /// Messages with a delivery time. The topic can be made; sending to it is not built yet.
+    /// Messages that become visible at a time of their own.
     Delay,
 }
 

@@ -3,8 +3,7 @@
 //!
 //! It answers as Apache RocketMQ's proxy was seen to answer, codes, limits, attempt counting and
 //! check-backs alike, but is punctual: what is deferred comes back within milliseconds of its time,
-//! never before. What it acknowledged is on disk. It is not a cluster, keeps no order, and takes no
-//! delayed messages; those it refuses by name.
+//! never before. What it acknowledged is on disk. It is not a cluster and keeps no order.
 //!
 //! A request goes `grpc` (judge it) -> `writer` (one thread, one commit for many requests) ->
 //! `store` (redb tables) and back. `clients` knows who is there, `checks` carries check-backs to

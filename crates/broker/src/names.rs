@@ -33,6 +33,11 @@ pub(crate) fn is_dead_letter_topic(topic: &str) -> bool {
     topic.starts_with(DLQ_PREFIX)
 }
 
+/// Whether `topic` is one that the broker itself makes for a group.
+pub(crate) fn is_group_topic(topic: &str) -> bool {
+    is_dead_letter_topic(topic) || topic.starts_with(RETRY_PREFIX)
+}
+
 /// Whether clients are kept away from `topic`.
 pub(crate) fn is_system_topic(topic: &str) -> bool {
     SYSTEM_TOPICS.contains(&topic)
@@ -82,7 +87,7 @@ pub(crate) fn check_topic(name: &str) -> Result<(), BadName> {
 /// Checks the name of a topic that is to be made: the prefixed ones are made by the broker alone.
 pub(crate) fn check_new_topic(name: &str) -> Result<(), BadName> {
     check_topic(name)?;
-    if is_dead_letter_topic(name) || name.starts_with(RETRY_PREFIX) {
+    if is_group_topic(name) {
         return Err(BadName::System);
     }
     Ok(())

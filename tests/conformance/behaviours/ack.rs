@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use rocketmq_wire::v2;
 
 use crate::bench::{Bench, pass};
@@ -163,18 +163,25 @@ async fn expired(bench: Bench) -> Outcome {
     let held = held(&bench).await?;
     pass(LEASE + Duration::from_millis(500)).await;
     let reply = held.ack(&[&held.handle]).await?;
-    says(
-        reply.status,
+    refused(
+        reply,
         v2::Code::InvalidReceiptHandle,
         "receipt handle is expired",
     )
+}
+
+/// The whole says the code by its name; the one entry says why.
+fn refused(reply: v2::AckMessageResponse, code: v2::Code, words: &str) -> Outcome {
+    says(reply.status, code, code.as_str_name())?;
+    let entry = reply.entries.into_iter().next().context("no entry")?;
+    says(entry.status, code, words)
 }
 
 async fn garbage(bench: Bench) -> Outcome {
     let held = held(&bench).await?;
     for garbage in ["garbage", ""] {
         let reply = held.ack(&[garbage]).await?;
-        says(reply.status, v2::Code::InternalServerError, "Parse failed")?;
+        refused(reply, v2::Code::InternalServerError, "Parse failed")?;
     }
     Ok(())
 }
@@ -186,11 +193,8 @@ async fn invented(bench: Bench) -> Outcome {
     let at = bench.either(7, 1);
     fields[at] = "1000000".into();
     let reply = held.ack(&[&fields.join(" ")]).await?;
-    says(
-        reply.status,
-        v2::Code::InternalServerError,
-        "ack failed: status is abnormal",
-    )
+    let words = "ack failed: status is abnormal";
+    refused(reply, v2::Code::InternalServerError, words)
 }
 
 async fn none(bench: Bench) -> Outcome {

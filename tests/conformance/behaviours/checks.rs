@@ -224,7 +224,7 @@ async fn terminated(bench: Bench) -> Outcome {
     let topic = bench.transactional().await?;
     let (a, b) = (bench.client().await?, bench.client().await?);
     let (mut of_a, mut of_b) = (a.produce(&[&topic]).await?, b.produce(&[&topic]).await?);
-    ok(a.terminate().await?)?;
+    ok(a.terminate(None).await?)?;
     b.send(half(&topic)).await?;
     let heard = tokio::spawn(async move {
         // Its stream may also have ended.

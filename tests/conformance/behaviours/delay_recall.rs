@@ -141,7 +141,7 @@ async fn batch(bench: Bench) -> Outcome {
     says(
         refused.status,
         v2::Code::InternalServerError,
-        "the message is illegal",
+        "Delayed messages are not supported for batching",
     )
 }
 

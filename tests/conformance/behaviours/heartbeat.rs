@@ -12,7 +12,7 @@ use crate::wire::{half, ok, says};
 
 behaviours! {
     "heartbeat.unchecked": "a heartbeat's group and kind are not compared with the Settings" => unchecked;
-    "heartbeat.blank-group": "a consumer's heartbeat without a group is refused" => blank_group;
+    "heartbeat.group": "a consumer's heartbeat names a group that exists" => named_group;
     "heartbeat.idle": "after 120 s without a heartbeat a client is forgotten without a word; sending and ending still work" => idle, needs Patience;
     "heartbeat.kept": "a client that sends heartbeats stays known" => kept, needs Patience;
 }
@@ -28,20 +28,29 @@ async fn unchecked(bench: Bench) -> Outcome {
     ok(consumer
         .heartbeat(Some(&group), ClientType::PushConsumer)
         .await?)?;
+    let other = bench.group().await?;
     ok(consumer
-        .heartbeat(Some("no_such_group"), ClientType::SimpleConsumer)
+        .heartbeat(Some(&other), ClientType::SimpleConsumer)
         .await?)?;
     ok(consumer.heartbeat(None, ClientType::Unspecified).await?)?;
     ok(producer.heartbeat(None, ClientType::Producer).await?)
 }
 
-async fn blank_group(bench: Bench) -> Outcome {
+async fn named_group(bench: Bench) -> Outcome {
     let (group, consumer) = (bench.group().await?, bench.client().await?);
     let _stream = consumer.consume(&group).await?;
-    let refused = consumer
-        .heartbeat(Some(""), ClientType::SimpleConsumer)
-        .await?;
-    says(refused, v2::Code::IllegalConsumerGroup, "group is blank")
+    let illegal = v2::Code::IllegalConsumerGroup;
+    let beat = async |group| {
+        consumer
+            .heartbeat(Some(group), ClientType::SimpleConsumer)
+            .await
+    };
+    says(beat("").await?, illegal, "group is blank")?;
+    says(
+        beat("no_such_group").await?,
+        illegal,
+        "group not found: no_such_group",
+    )
 }
 
 async fn idle(bench: Bench) -> Outcome {

@@ -56,7 +56,7 @@ async fn language(bench: Bench) -> Outcome {
     let mut telemetry = Telemetry::open_with(&client, |metadata| {
         metadata.remove(LANGUAGE);
     });
-    let refused = telemetry.try_settings(producer_settings(&[])).await?;
+    let refused = telemetry.try_settings(producer_settings(&[&topic])).await?;
     fails(refused, tonic::Code::Internal, "LanguageCode")?;
 
     let mut request = client.request(v2::SendMessageRequest {

@@ -133,7 +133,7 @@ async fn auto_renew(bench: Bench) -> Outcome {
     let start = Instant::now();
     let received = client.receive_with(asked).await?;
     ok(received.status)?;
-    let handle = received.messages[0].handle();
+    let first = &received.messages[0];
     let mut again = Vec::new();
     while again.is_empty() && start.elapsed() < Duration::from_secs(75) {
         again = client.receive(&group, &topic).await?;
@@ -142,14 +142,14 @@ async fn auto_renew(bench: Bench) -> Outcome {
         let after = start.elapsed();
         ensure!(again.len() == 1 && again[0].attempt() == 2, "{again:?}");
         ensure!(after >= Duration::from_secs(60), "after {after:?}");
-        let expired = client.ack(&group, &topic, &handle).await?;
-        return says(expired, v2::Code::InvalidReceiptHandle, "expired");
+        let expired = client.ack_message(&group, first).await?;
+        return says(expired, v2::Code::InvalidReceiptHandle, "");
     }
     ensure!(
         again.is_empty(),
         "it came again after {:?}",
         start.elapsed()
     );
-    ok(client.ack(&group, &topic, &handle).await?)?;
+    ok(client.ack_message(&group, first).await?)?;
     client.nothing(&group, &topic).await
 }

@@ -161,7 +161,10 @@ async fn forward_expired(bench: Bench) -> Outcome {
     crate::bench::pass(LEASE + Duration::from_millis(500)).await;
     ok(held.forward().await?)?;
     held.dead(&bench, 1).await?;
-    held.client.collect(&held.group, &held.topic, 1, SOON).await.map(drop)
+    held.client
+        .collect(&held.group, &held.topic, 1, SOON)
+        .await
+        .map(drop)
 }
 
 async fn forward_unknown_group(bench: Bench) -> Outcome {
@@ -219,20 +222,23 @@ async fn topic(bench: Bench) -> Outcome {
 async fn reader_attempts(bench: Bench) -> Outcome {
     let held = Held::of(&bench, 16).await?;
     ok(held.forward().await?)?;
-    // The dead message's delivery is its second: one attempt is too few.
-    let few = bench.group_with(0, &[]).await?;
-    let (client, topic) = (&held.client, held.dead_letters());
+    // The dead message's delivery is its second: one attempt is too few. It is the attempts of the
+    // client's Settings that count.
+    let (few, client) = (bench.group_with(0, &[]).await?, bench.client().await?);
+    let (_stream, topic) = (client.consume(&few).await?, held.dead_letters());
     bench
         .until(SOON, "moved on", async || {
             let empty = client.receive_with(receive(&few, &topic)).await?;
             ensure!(empty.messages.is_empty(), "the reader gets it");
-            Ok(empty
-                .status
-                .is_some_and(|status| status.message.contains("no match message")))
+            let status = empty.status;
+            Ok(status.is_some_and(|status| status.message.contains("no match message")))
         })
         .await?;
     let reader = bench.group_with(1000, &[]).await?;
-    let moved = client.collect(&reader, &dlq_topic(&few), 1, SOON).await?;
+    let moved = held
+        .client
+        .collect(&reader, &dlq_topic(&few), 1, SOON)
+        .await?;
     ensure!(moved[0].id() == held.message.id(), "another message");
     held.dead(&bench, 1).await.map(drop)
 }

@@ -327,5 +327,5 @@ async fn without(bench: Bench) -> Outcome {
         unknown,
         words,
     )?;
-    says(silent.terminate().await?, unknown, words)
+    says(silent.terminate(None).await?, unknown, words)
 }

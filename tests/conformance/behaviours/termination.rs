@@ -9,7 +9,7 @@ use crate::suite::{Outcome, behaviours};
 use crate::wire::{message, ok, says};
 
 behaviours! {
-    "termination.forgotten": "a client that terminates is forgotten at once; it may still send" => forgotten;
+    "termination.forgotten": "a client that terminates, a consumer with its group, is forgotten at once; it may still send" => forgotten;
 }
 
 async fn forgotten(bench: Bench) -> Outcome {
@@ -19,7 +19,9 @@ async fn forgotten(bench: Bench) -> Outcome {
         bench.group().await?,
     );
     let _stream = client.consume(&group).await?;
-    ok(client.terminate().await?)?;
+    let blank = client.terminate(None).await?;
+    says(blank, v2::Code::IllegalConsumerGroup, "group is blank")?;
+    ok(client.terminate(Some(&group)).await?)?;
     let (unknown, words) = (
         v2::Code::UnrecognizedClientType,
         "cannot find client settings",
@@ -31,7 +33,7 @@ async fn forgotten(bench: Bench) -> Outcome {
         unknown,
         words,
     )?;
-    says(client.terminate().await?, unknown, words)?;
+    says(client.terminate(Some(&group)).await?, unknown, words)?;
     let refused = client.receive_with(receive(&group, &topic)).await?;
     says(
         refused.status,

@@ -41,10 +41,6 @@ pub(super) fn properties(message: &v2::Message) -> &v2::SystemProperties {
         .unwrap_or_else(|| NONE.get_or_init(Default::default))
 }
 
-pub(super) fn has_delivery_time(message: &v2::Message) -> bool {
-    properties(message).delivery_timestamp.is_some()
-}
-
 /// The kind of a message, as its properties say.
 pub(super) fn kind(message: &v2::Message) -> v2::MessageType {
     let properties = properties(message);

@@ -22,6 +22,7 @@ use crate::writer::queue::Queue;
 
 pub(crate) mod delivery;
 mod judge;
+mod recall;
 mod receive;
 mod refusal;
 mod route;
@@ -57,6 +58,7 @@ pub(crate) struct ServiceRules {
     pub(crate) check_after: Duration,
     pub(crate) long_poll_min: Duration,
     pub(crate) long_poll_max: Duration,
+    pub(crate) recall_enabled: bool,
 }
 
 impl Service {
@@ -226,15 +228,9 @@ impl MessagingService for Service {
 
     async fn recall_message(
         &self,
-        _: Request<v2::RecallMessageRequest>,
+        request: Request<v2::RecallMessageRequest>,
     ) -> Result<Response<v2::RecallMessageResponse>, Status> {
-        let status = Refusal::unsupported(
-            "this broker takes no delayed messages, so there is none to recall",
-        );
-        Ok(Response::new(v2::RecallMessageResponse {
-            status: status.into(),
-            message_id: String::new(),
-        }))
+        Ok(Response::new(self.answer_recall(request).await))
     }
 
     async fn sync_lite_subscription(

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use rocketmq_wire::limits::{MAX_BODY, MAX_TRANSACTION_RECOVERY};
+use rocketmq_wire::limits::{MAX_BODY, MAX_DELAY, MAX_TRANSACTION_RECOVERY};
 use rocketmq_wire::properties::TRANSACTION_ID;
 use rocketmq_wire::v2;
 use tonic::Request;
 
-use super::judge::{check, check_kind, has_delivery_time, kind, one_topic, properties};
+use super::judge::{check, check_kind, kind, one_topic, properties};
+use super::recall::RecallHandle;
 use super::refusal::{self, Refusal};
 use super::{Service, client_id, delivery};
-use crate::TopicKind;
-use crate::clock::millis;
+use crate::clock::{UnixMs, millis};
 use crate::writer::op::{NewMessage, Op};
+use crate::{TopicKind, names};
 
 impl Service {
     pub(super) async fn answer_send(
@@ -42,20 +43,34 @@ impl Service {
             check(message)?;
         }
         let topic = self.catalog.topic(&topic_name);
+        if topic.is_none() && names::is_group_topic(&topic_name) {
+            // The proxy's own answer.
+            let why = format!("no route to topic {topic_name}. NullPointerException");
+            return Err(Refusal::server_error(why));
+        }
         for message in &messages {
             check_kind(topic.map(|topic| topic.kind), kind(message))?;
         }
         let topic = topic.ok_or_else(|| refusal::no_such_topic(&topic_name))?;
-        if topic.kind == TopicKind::Delay || messages.iter().any(has_delivery_time) {
-            return Err(Refusal::unsupported(
-                "this broker takes no delayed messages",
-            ));
-        }
         let id = properties(&messages[0]).message_id.clone();
+        if topic.kind == TopicKind::Delay {
+            if messages.len() > 1 {
+                let why = "Delayed messages are not supported for batching";
+                return Err(Refusal::server_error(why));
+            }
+            return self.delay(topic.id, &topic_name, messages.remove(0)).await;
+        }
         if topic.kind == TopicKind::Transaction {
             if messages.len() > 1 {
                 return Err(Refusal::server_error(
-                    "a half message goes alone: the message is illegal",
+                    "the message is illegal, maybe msg body or properties length not matched: \
+                     a half message goes alone",
+                ));
+            }
+            if properties(&messages[0]).delivery_timestamp.is_some() {
+                return Err(Refusal::unsupported(
+                    "a half message cannot have a delivery time: its check-back would name a topic \
+                     that no client publishes",
                 ));
             }
             let half = self.hold(topic.id, &id, messages.remove(0)).await?;
@@ -85,6 +100,46 @@ impl Service {
             })
             .await?;
         Ok(entry(shown, id, offset))
+    }
+
+    /// A message whose time is over is delivered at once.
+    async fn delay(
+        &self,
+        topic: u32,
+        topic_name: &str,
+        message: v2::Message,
+    ) -> Result<v2::SendResultEntry, Refusal> {
+        let asked = properties(&message).delivery_timestamp.unwrap_or_default();
+        let due_ms = due_ms(asked);
+        let most = millis(MAX_DELAY);
+        if due_ms > self.clock.now_ms().saturating_add(most) {
+            return Err(Refusal::new(
+                v2::Code::IllegalDeliveryTime,
+                format!("the max delay time of message is too large, max is {most}"),
+            ));
+        }
+        let message_id = properties(&message).message_id.clone();
+        let id = message_id.clone();
+        let message = stored(message);
+        let number = self
+            .queue
+            .ask(|reply| Op::Delay {
+                topic,
+                message_id,
+                message,
+                due_ms,
+                reply,
+            })
+            .await?;
+        let handle = RecallHandle {
+            topic: topic_name.to_owned(),
+            due_ms,
+            message_id: id.clone(),
+        };
+        Ok(v2::SendResultEntry {
+            recall_handle: handle.to_string(),
+            ..entry(id.clone(), id, number)
+        })
     }
 
     async fn hold(&self, topic: u32, id: &str, mut message: v2::Message) -> Result<u64, Refusal> {
@@ -125,6 +180,15 @@ fn stored(message: v2::Message) -> NewMessage {
         tag,
         message: delivery::encode(message),
     }
+}
+
+/// The first millisecond that is not before the asked time.
+fn due_ms(asked: prost_types::Timestamp) -> UnixMs {
+    let seconds = u64::try_from(asked.seconds).unwrap_or_default();
+    let nanos = u64::try_from(asked.nanos).unwrap_or_default();
+    seconds
+        .saturating_mul(1000)
+        .saturating_add(nanos.div_ceil(1_000_000))
 }
 
 fn recovery(asked: prost_types::Duration) -> Result<Duration, Refusal> {

@@ -167,19 +167,19 @@ fn verdict(settled: Settled, what: &str) -> Result<(), Refusal> {
     }
 }
 
-/// One status for all entries: theirs if they agree.
+/// One status for all entries: their code, by its name, if they agree.
 fn overall(entries: &[v2::AckMessageResultEntry]) -> v2::Status {
-    let code = |entry: &v2::AckMessageResultEntry| entry.status.as_ref().map(|status| status.code);
-    let first = entries.first();
-    if entries
-        .iter()
-        .all(|entry| Some(code(entry)) == first.map(code))
-    {
-        return first
-            .and_then(|entry| entry.status.clone())
-            .unwrap_or_else(refusal::ok);
-    }
-    rocketmq_wire::status(v2::Code::MultipleResults, "mixed results")
+    let code = |entry: &v2::AckMessageResultEntry| {
+        let status = entry.status.as_ref();
+        status.map_or(v2::Code::Unspecified, v2::Status::code)
+    };
+    let first = entries.first().map_or(v2::Code::Ok, code);
+    let whole = if entries.iter().all(|entry| code(entry) == first) {
+        first
+    } else {
+        v2::Code::MultipleResults
+    };
+    rocketmq_wire::status(whole, whole.as_str_name())
 }
 
 /// From 0 to 12 hours; a receive has a floor, a change has none.

@@ -105,7 +105,13 @@ impl Service {
             v2::ClientType::PushConsumer | v2::ClientType::SimpleConsumer
         );
         if consumes {
-            group_name(request.get_ref().group.as_ref())?;
+            let group = group_name(request.get_ref().group.as_ref())?;
+            if self.catalog.group(&group).is_none() {
+                return Err(Refusal::new(
+                    v2::Code::IllegalConsumerGroup,
+                    format!("group not found: {group}"),
+                ));
+            }
         }
         if self.clients.heard(&id, Instant::now()) {
             Ok(())
@@ -119,6 +125,9 @@ impl Service {
         request: Request<v2::NotifyClientTerminationRequest>,
     ) -> v2::NotifyClientTerminationResponse {
         let ended = client_id(&request).and_then(|id| {
+            if self.clients.consumes(&id, Instant::now()) {
+                group_name(request.get_ref().group.as_ref())?;
+            }
             if self.clients.forget(&id, Instant::now()) {
                 Ok(())
             } else {

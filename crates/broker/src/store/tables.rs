@@ -37,6 +37,10 @@ pub(crate) const HALVES: TableDefinition<Bytes, Bytes> = TableDefinition::new("h
 pub(crate) const HALF_MESSAGES: TableDefinition<u64, Bytes> = TableDefinition::new("half_messages");
 /// (due, half) to the half's key in [`HALVES`].
 pub(crate) const HALF_DUE: TableDefinition<&[u8; 16], Bytes> = TableDefinition::new("half_due");
+/// (due, message id, number) to the topic (four bytes) and the stored message.
+pub(crate) const DELAYED: TableDefinition<Bytes, Bytes> = TableDefinition::new("delayed");
+/// The row of [`ENDS`] that says how many delayed messages there have been; no topic has this number.
+pub(crate) const DELAYED_END: u32 = u32::MAX;
 
 /// Every table of one write transaction.
 pub(crate) struct Tables<'t> {
@@ -50,6 +54,7 @@ pub(crate) struct Tables<'t> {
     pub(crate) halves: Table<'t, Bytes, Bytes>,
     pub(crate) half_messages: Table<'t, u64, Bytes>,
     pub(crate) half_due: Table<'t, &'static [u8; 16], Bytes>,
+    pub(crate) delayed: Table<'t, Bytes, Bytes>,
 }
 
 impl<'t> Tables<'t> {
@@ -66,18 +71,19 @@ impl<'t> Tables<'t> {
             halves: transaction.open_table(HALVES).map_err(failed)?,
             half_messages: transaction.open_table(HALF_MESSAGES).map_err(failed)?,
             half_due: transaction.open_table(HALF_DUE).map_err(failed)?,
+            delayed: transaction.open_table(DELAYED).map_err(failed)?,
         })
     }
 }
 
-/// Makes the tables of a new store, and refuses one of another layout.
+/// Makes the tables that a store lacks, and refuses one of another layout.
 pub(crate) fn create(database: &Database) -> Result<(), StoreError> {
-    if let Some(layout) = layout(database)? {
-        return if layout == LAYOUT {
-            Ok(())
-        } else {
-            Err(StoreError::Corrupt("its layout"))
-        };
+    match layout(database)? {
+        None => {}
+        Some(LAYOUT) if has_all_tables(database)? => return Ok(()),
+        // Of an earlier version, which had fewer tables.
+        Some(LAYOUT) => {}
+        Some(_) => return Err(StoreError::Corrupt("its layout")),
     }
     let transaction = database.begin_write().map_err(failed)?;
     {
@@ -86,6 +92,16 @@ pub(crate) fn create(database: &Database) -> Result<(), StoreError> {
         Tables::open(&transaction)?;
     }
     transaction.commit().map_err(failed)
+}
+
+/// Whether the table is there that came last.
+fn has_all_tables(database: &Database) -> Result<bool, StoreError> {
+    let transaction = database.begin_read().map_err(failed)?;
+    match transaction.open_table(DELAYED) {
+        Ok(_) => Ok(true),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(false),
+        Err(error) => Err(failed(error)),
+    }
 }
 
 fn layout(database: &Database) -> Result<Option<u64>, StoreError> {
@@ -155,6 +171,28 @@ pub(crate) fn half_prefix(topic: u32, transaction_id: &str) -> Vec<u8> {
     key.extend_from_slice(&u32::try_from(id.len()).unwrap_or(u32::MAX).to_be_bytes());
     key.extend_from_slice(id);
     key
+}
+
+/// The key of a delayed message; the id's length keeps ids apart that begin alike.
+pub(crate) fn delayed_key(due_ms: UnixMs, message_id: &str, number: u64) -> Vec<u8> {
+    let mut key = delayed_prefix(due_ms, message_id);
+    key.extend_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// What the keys of delayed messages with one time and id begin with.
+pub(crate) fn delayed_prefix(due_ms: UnixMs, message_id: &str) -> Vec<u8> {
+    let id = message_id.as_bytes();
+    let mut key = Vec::with_capacity(8 + 4 + id.len() + 8);
+    key.extend_from_slice(&due_ms.to_be_bytes());
+    key.extend_from_slice(&u32::try_from(id.len()).unwrap_or(u32::MAX).to_be_bytes());
+    key.extend_from_slice(id);
+    key
+}
+
+/// The time in the key of a delayed message.
+pub(crate) fn delayed_due(key: &[u8]) -> Option<UnixMs> {
+    key.first_chunk::<8>().copied().map(UnixMs::from_be_bytes)
 }
 
 /// Topic, transaction id and half in the key of a half message.

@@ -47,6 +47,7 @@ impl Writer {
         for op in ops {
             self.apply(batch, op)?;
         }
+        batch.deliver_delayed()?;
         self.serve(batch)?;
         batch.check_halves(self.room_for_orphans(), self.rules.halves)?;
         if Instant::now() >= self.next_cleaning {
@@ -102,6 +103,25 @@ impl Writer {
                 reply,
             } => {
                 let found = batch.end(topic, &transaction_id, ending)?;
+                batch.effects.answer(reply, found);
+            }
+            Op::Delay {
+                topic,
+                message_id,
+                message,
+                due_ms,
+                reply,
+            } => {
+                let number = batch.delay(topic, &message_id, &message, due_ms)?;
+                batch.effects.answer(reply, number);
+            }
+            Op::Recall {
+                topic,
+                message_id,
+                due_ms,
+                reply,
+            } => {
+                let found = batch.recall(topic, &message_id, due_ms)?;
                 batch.effects.answer(reply, found);
             }
             Op::Take(take) => {

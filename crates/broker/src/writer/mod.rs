@@ -8,13 +8,14 @@
 //! - [`op`]: what may be asked; [`queue`]: the way in;
 //! - [`thread`]: the loop; [`commit`]: a batch from request to answer; [`batch`]: what a
 //!   transaction works on; [`state`]: the numbers kept in memory;
-//! - [`append`], [`take`], [`settle`], [`half`], [`create`], [`retain`]: the operations;
+//! - [`append`], [`delayed`], [`take`], [`settle`], [`half`], [`create`], [`retain`]: the operations;
 //! - [`waiting`]: receives that wait.
 
 mod append;
 mod batch;
 mod commit;
 mod create;
+mod delayed;
 pub(crate) mod half;
 pub(crate) mod op;
 pub(crate) mod queue;

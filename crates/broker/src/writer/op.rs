@@ -141,6 +141,21 @@ pub(crate) enum Op {
         check_after_ms: UnixMs,
         reply: Reply<u64>,
     },
+    /// Keeps a message until its time; answers its number.
+    Delay {
+        topic: u32,
+        message_id: String,
+        message: NewMessage,
+        due_ms: UnixMs,
+        reply: Reply<u64>,
+    },
+    /// Takes back a delayed message; answers whether there was one.
+    Recall {
+        topic: u32,
+        message_id: String,
+        due_ms: UnixMs,
+        reply: Reply<bool>,
+    },
     /// Answers whether there was a transaction to end.
     End {
         topic: u32,

@@ -51,6 +51,8 @@ pub(super) struct State {
     pub(super) next_half: u64,
     /// No half message is due before this time.
     pub(super) half_hint: UnixMs,
+    /// No delayed message is due before this time.
+    pub(super) delayed_hint: UnixMs,
     /// The removal of old messages that is under way.
     pub(super) removal: Option<Removal>,
 }

@@ -134,7 +134,8 @@ impl Writer {
         } else {
             Duration::ZERO
         };
-        nap.min(until(state.half_hint).max(floor))
+        nap.min(until(state.delayed_hint))
+            .min(until(state.half_hint).max(floor))
     }
 
     /// How many check-backs can be carried away right now: none when the broker stops.
@@ -183,7 +184,7 @@ impl Writer {
 fn size(op: &Op) -> usize {
     match op {
         Op::Append { messages, .. } => messages.iter().map(|message| message.message.len()).sum(),
-        Op::Hold { message, .. } => message.message.len(),
+        Op::Hold { message, .. } | Op::Delay { message, .. } => message.message.len(),
         _ => 0,
     }
 }

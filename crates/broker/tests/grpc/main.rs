@@ -7,6 +7,7 @@
 
 mod administration;
 mod dead_letters;
+mod delayed;
 mod lasting;
 mod receiving;
 mod refusals;

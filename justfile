@@ -42,6 +42,21 @@ test-mariadb: mariadb-up
     RINGBACK_TEST_DATABASE=$(scripts/mariadb.sh url) cargo test --locked -p database -p producer -p receiver -p notifier -p banks
 
 
+# One list of behaviours on the embedded broker and on an Apache RocketMQ of its own, with a table of both
+conformance *ARGS:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    export ROCKETMQ_DIR=${ROCKETMQ_DIR:-$PWD/.rocketmq-conformance}
+    free() { for port in $(shuf -i 20000-31000 -n 200); do
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }; done; }
+    export NAMESRV_PORT=${NAMESRV_PORT:-$(free)} BROKER_PORT=${BROKER_PORT:-$(free)}
+    export GRPC_PORT=${GRPC_PORT:-$(free)} REMOTING_PORT=${REMOTING_PORT:-$(free)}
+    trap 'scripts/rocketmq.sh wipe' EXIT
+    scripts/rocketmq.sh up
+    RINGBACK_ROCKETMQ=127.0.0.1:$GRPC_PORT RINGBACK_ROCKETMQ_ADMIN=127.0.0.1:$BROKER_PORT \
+        RINGBACK_ROCKETMQ_RESTART=$PWD/scripts/rocketmq.sh \
+        cargo test --locked -p ringback-tests --test conformance -- {{ARGS}}
+
 # The demo on Apache RocketMQ, its JVM killed in the middle
 demo-rocketmq: rocketmq-up
     cargo run --locked -- demo --broker 127.0.0.1:8081 --broker-restart scripts/rocketmq.sh

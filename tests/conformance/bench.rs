@@ -10,7 +10,7 @@ use rocketmq_wire::v2;
 use tokio::sync::Mutex;
 
 use crate::client::Client;
-use crate::remote;
+use crate::remote::{self, Remote};
 use crate::restart::Restart;
 use crate::suite::Outcome;
 use crate::wire::code;
@@ -39,8 +39,10 @@ struct Inner {
     kind: Kind,
     /// `host:port` of the gRPC service.
     grpc: String,
-    /// `host:port` of the broker's remoting.
-    remoting: String,
+    /// The CA that the gRPC service's certificate is from, in PEM; without one it is plaintext.
+    ca: Option<String>,
+    /// The broker's remoting, and as whom everything is asked.
+    remoting: Remote,
     /// Tells this run's names from those of others.
     run: String,
     made: AtomicU32,
@@ -51,7 +53,8 @@ impl Bench {
     pub(crate) fn new(
         kind: Kind,
         grpc: String,
-        remoting: String,
+        ca: Option<String>,
+        remoting: Remote,
         restart: Option<Restart>,
     ) -> Self {
         let run: String = std::iter::repeat_with(fastrand::alphanumeric)
@@ -60,6 +63,7 @@ impl Bench {
         Self(Arc::new(Inner {
             kind,
             grpc,
+            ca,
             remoting,
             run,
             made: AtomicU32::new(0),
@@ -71,7 +75,11 @@ impl Bench {
         &self.0.grpc
     }
 
-    pub(crate) fn remoting(&self) -> &str {
+    pub(crate) fn ca(&self) -> Option<&str> {
+        self.0.ca.as_deref()
+    }
+
+    pub(crate) fn remoting(&self) -> &Remote {
         &self.0.remoting
     }
 

@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use rocketmq::Credentials;
 use rocketmq_wire::v2::messaging_service_client::MessagingServiceClient;
 use rocketmq_wire::v2::receive_message_response::Content;
 use rocketmq_wire::{metadata, resource, v2};
 use tonic::Request;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 use crate::bench::Bench;
 use crate::telemetry::{Telemetry, consumer_settings, producer_settings};
@@ -23,6 +24,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub(crate) struct Client {
     pub(crate) grpc: MessagingServiceClient<Channel>,
     pub(crate) id: String,
+    credentials: Option<Credentials>,
 }
 
 /// What a receive brought.
@@ -38,7 +40,17 @@ pub(crate) struct Received {
 
 impl Client {
     pub(crate) async fn connect(bench: &Bench, id: &str) -> anyhow::Result<Self> {
-        let endpoint = Endpoint::from_shared(format!("http://{}", bench.grpc()))?.tcp_nodelay(true);
+        let scheme = if bench.ca().is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let mut endpoint = Endpoint::from_shared(format!("{scheme}://{}", bench.grpc()))?;
+        endpoint = endpoint.tcp_nodelay(true);
+        if let Some(ca) = bench.ca() {
+            let trusted = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca));
+            endpoint = endpoint.tls_config(trusted)?;
+        }
         let channel = endpoint
             .connect()
             .await
@@ -48,6 +60,7 @@ impl Client {
                 .max_decoding_message_size(64 << 20)
                 .max_encoding_message_size(64 << 20),
             id: id.to_owned(),
+            credentials: bench.remoting().credentials.clone(),
         })
     }
 
@@ -64,6 +77,14 @@ impl Client {
         for (name, value) in headers {
             if let Ok(value) = value.parse() {
                 request.metadata_mut().insert(name, value);
+            }
+        }
+        if let Some(credentials) = &self.credentials {
+            let now_s = u64::try_from(service::clock::now_ms() / 1000).unwrap_or_default();
+            for (name, value) in credentials.headers(now_s) {
+                if let Ok(value) = value.parse() {
+                    request.metadata_mut().insert(name, value);
+                }
             }
         }
         request

@@ -10,6 +10,7 @@
 //! `cargo test --test conformance -- [--list] [--slow] [words that ids contain]`. Apache RocketMQ
 //! takes part when RINGBACK_ROCKETMQ (gRPC) and RINGBACK_ROCKETMQ_ADMIN (remoting of the broker or
 //! of a name server) are set; RINGBACK_ROCKETMQ_RESTART is a program that knows `kill9` and `start`.
+//! RINGBACK_ROCKETMQ_ACCESS_KEY, _SECRET_KEY and _CA (a file) make it sign each call and speak TLS.
 //! Its check-backs are to come after 3 s and every 2 s, as scripts/rocketmq.sh has it.
 //!
 //! A difference that is meant is declared: the function asserts what either broker does, so that a

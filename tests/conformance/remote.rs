@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use bytes::BytesMut;
+use rocketmq::Credentials;
 use rocketmq_wire::remoting::{Frame, SUCCESS};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -14,8 +15,20 @@ const RUNTIME_INFO: i32 = 28;
 /// The brokers that a name server knows.
 const CLUSTER: i32 = 106;
 
+/// Where to ask, and as whom.
+#[derive(Clone, Debug)]
+pub(crate) struct Remote {
+    /// `host:port`.
+    pub(crate) address: String,
+    pub(crate) credentials: Option<Credentials>,
+}
+
 /// Asks, and gives back whatever is answered.
-pub(crate) async fn ask(address: &str, request: Frame) -> anyhow::Result<Frame> {
+pub(crate) async fn ask(remote: &Remote, mut request: Frame) -> anyhow::Result<Frame> {
+    if let Some(credentials) = &remote.credentials {
+        credentials.sign_remoting(&mut request);
+    }
+    let address = &remote.address;
     let exchange = async {
         let mut stream = TcpStream::connect(address).await?;
         let mut buffer = BytesMut::new();
@@ -39,8 +52,8 @@ pub(crate) async fn ask(address: &str, request: Frame) -> anyhow::Result<Frame> 
 }
 
 /// Asks for something to be done.
-pub(crate) async fn done(address: &str, request: Frame) -> anyhow::Result<Frame> {
-    let reply = ask(address, request).await?;
+pub(crate) async fn done(remote: &Remote, request: Frame) -> anyhow::Result<Frame> {
+    let reply = ask(remote, request).await?;
     ensure!(
         reply.code == SUCCESS,
         "remoting code {}: {:?}",
@@ -51,24 +64,29 @@ pub(crate) async fn done(address: &str, request: Frame) -> anyhow::Result<Frame>
 }
 
 /// The broker's remoting address and version, given that address or its name server's.
-pub(crate) async fn broker_of(address: &str) -> anyhow::Result<(String, (u32, u32, u32))> {
-    if let Ok(version) = version(address).await {
-        return Ok((address.to_owned(), version));
+pub(crate) async fn broker_of(remote: Remote) -> anyhow::Result<(Remote, (u32, u32, u32))> {
+    if let Ok(version) = version(&remote).await {
+        return Ok((remote, version));
     }
-    let cluster = done(address, Frame::request(CLUSTER, 1)).await?;
+    let cluster = done(&remote, Frame::request(CLUSTER, 1)).await?;
     // Keys without quotes make it no JSON; the addresses are in quotes.
     let text = String::from_utf8_lossy(&cluster.body);
     for word in text.split('"') {
-        if word.parse::<std::net::SocketAddr>().is_ok()
-            && let Ok(version) = version(word).await
-        {
-            return Ok((word.to_owned(), version));
+        if word.parse::<std::net::SocketAddr>().is_err() {
+            continue;
+        }
+        let broker = Remote {
+            address: word.to_owned(),
+            ..remote.clone()
+        };
+        if let Ok(version) = version(&broker).await {
+            return Ok((broker, version));
         }
     }
-    bail!("{address} is no broker and names none: {text}")
+    bail!("{} is no broker and names none: {text}", remote.address)
 }
 
-async fn version(broker: &str) -> anyhow::Result<(u32, u32, u32)> {
+async fn version(broker: &Remote) -> anyhow::Result<(u32, u32, u32)> {
     let info = done(broker, Frame::request(RUNTIME_INFO, 1)).await?;
     let info: serde_json::Value = serde_json::from_slice(&info.body)?;
     let named = info["table"]["brokerVersionDesc"]

@@ -1,6 +1,7 @@
 //! The brokers, and the behaviours on each: side by side as far as they can be, and at the end,
 //! alone, those that kill.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,11 +10,12 @@ use anyhow::Context;
 use broker::{Broker, Config};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use rocketmq::Credentials;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
 use crate::bench::{self, Bench, Kind};
-use crate::remote;
+use crate::remote::{self, Remote};
 use crate::restart::{self, Restart};
 use crate::suite::{Behaviour, Needs};
 use crate::table::{Row, Seen, Table};
@@ -63,7 +65,8 @@ async fn judge_embedded(chosen: &[Behaviour]) -> anyhow::Result<Vec<Seen>> {
     let bench = Bench::new(
         Kind::Embedded,
         broker.address().to_string(),
-        remoting.to_string(),
+        None,
+        open_remote(remoting),
         None,
     );
     let mut seen = side_by_side(&bench, chosen).await;
@@ -75,7 +78,8 @@ async fn judge_embedded(chosen: &[Behaviour]) -> anyhow::Result<Vec<Seen>> {
         let bench = Bench::new(
             Kind::Embedded,
             grpc.to_string(),
-            remoting.to_string(),
+            None,
+            open_remote(remoting),
             Some(restart),
         );
         alone(&bench, chosen, &mut seen).await;
@@ -89,15 +93,36 @@ async fn judge_rocketmq(chosen: &[Behaviour]) -> anyhow::Result<Option<Vec<Seen>
     else {
         return Ok(None);
     };
-    let (remoting, version) = remote::broker_of(&admin).await?;
+    let credentials = match (
+        given("RINGBACK_ROCKETMQ_ACCESS_KEY"),
+        given("RINGBACK_ROCKETMQ_SECRET_KEY"),
+    ) {
+        (Some(access), Some(secret)) => Some(Credentials::new(access, secret)?),
+        _ => None,
+    };
+    let ca = given("RINGBACK_ROCKETMQ_CA").map(std::fs::read_to_string);
+    let ca = ca.transpose().context("RINGBACK_ROCKETMQ_CA")?;
+    let remote = Remote {
+        address: admin,
+        credentials,
+    };
+    let (remoting, version) = remote::broker_of(remote).await?;
     let restart =
         given("RINGBACK_ROCKETMQ_RESTART").map(|script| Restart::Script(PathBuf::from(script)));
-    let bench = Bench::new(Kind::RocketMq(version), grpc, remoting, restart);
+    let bench = Bench::new(Kind::RocketMq(version), grpc, ca, remoting, restart);
     let mut seen = side_by_side(&bench, chosen).await;
     if bench.can_restart() {
         alone(&bench, chosen, &mut seen).await;
     }
     Ok(Some(seen))
+}
+
+/// Remoting that asks nobody who they are.
+fn open_remote(address: SocketAddr) -> Remote {
+    Remote {
+        address: address.to_string(),
+        credentials: None,
+    }
 }
 
 async fn side_by_side(bench: &Bench, chosen: &[Behaviour]) -> Vec<Seen> {

@@ -21,6 +21,7 @@ behaviours! {
     "send.odd-properties": "empty property names and values are taken" => odd_properties;
     "send.tag": "a tag is not blank and has no bar; none or spaces inside are fine" => tag;
     "send.keys": "keys may be empty, have spaces, and be a hundred" => keys;
+    "send.key-size": "keys, tag and properties are stored together, in less than 32 KiB" => key_size;
 }
 
 /// Sends `change`d messages and expects a refusal of each.
@@ -165,4 +166,15 @@ async fn keys(bench: Bench) -> Outcome {
             .await?)?;
     }
     Ok(())
+}
+
+async fn key_size(bench: Bench) -> Outcome {
+    let (client, topic) = (bench.client().await?, bench.normal().await?);
+    let of = |size: usize| {
+        let keys = vec!["k".repeat(size / 10 - 1); 10];
+        message(&topic).changed(|system| system.keys = keys)
+    };
+    ok(client.try_send(of(32_000)).await?)?;
+    let words = "the message is illegal";
+    refused(&client, of(33_000), Code::InternalServerError, words).await
 }

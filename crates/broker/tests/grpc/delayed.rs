@@ -18,7 +18,10 @@ fn with_topic(config: &mut Config) {
 }
 
 /// Now, since 1970.
-#[expect(clippy::disallowed_methods, reason = "the time that the wire speaks of")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the time that the wire speaks of"
+)]
 fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
 }
@@ -38,7 +41,12 @@ async fn recall(client: &mut Client, handle: &str) -> v2::RecallMessageResponse 
         topic: Some(resource(DELAYED)),
         recall_handle: handle.into(),
     });
-    client.grpc.recall_message(request).await.unwrap().into_inner()
+    client
+        .grpc
+        .recall_message(request)
+        .await
+        .unwrap()
+        .into_inner()
 }
 
 #[tokio::test]
@@ -47,13 +55,18 @@ async fn delayed_messages_come_in_the_order_of_their_times_and_never_early() {
     let (mut client, _telemetry) = running.consumer().await;
     let start = now();
     for (id, after_ms) in [("third", 900), ("first", 300), ("second", 600)] {
-        client.send(due_at(id, start + Duration::from_millis(after_ms))).await;
+        client
+            .send(due_at(id, start + Duration::from_millis(after_ms)))
+            .await;
     }
     for (expected, after_ms) in [("first", 300), ("second", 600), ("third", 900)] {
         let came = client.receive_one(GROUP, DELAYED).await;
         let at = now() - start;
         assert_eq!(id(&came), expected);
-        assert!(at >= Duration::from_millis(after_ms), "{expected} after {at:?}");
+        assert!(
+            at >= Duration::from_millis(after_ms),
+            "{expected} after {at:?}"
+        );
         assert_eq!(attempt(&came), 1);
     }
 }
@@ -85,12 +98,17 @@ async fn where_recalling_is_enabled_a_message_is_taken_back_until_it_is_delivere
     let gone = client.send(due_at("gone", due)).await;
     let stays = client.send(due_at("stays", due)).await;
     let recalled = recall(&mut client, &gone.recall_handle).await;
-    assert_eq!((code(recalled.status), recalled.message_id.as_str()), (Code::Ok, "gone"));
+    assert_eq!(
+        (code(recalled.status), recalled.message_id.as_str()),
+        (Code::Ok, "gone")
+    );
     let again = recall(&mut client, &gone.recall_handle).await;
     assert_eq!(code(again.status), Code::NotFound);
     assert_eq!(id(&client.receive_one(GROUP, DELAYED).await), "stays");
     let late = recall(&mut client, &stays.recall_handle).await;
     assert_eq!(code(late.status), Code::NotFound);
-    let none = client.receive(GROUP, DELAYED, Duration::from_millis(100)).await;
+    let none = client
+        .receive(GROUP, DELAYED, Duration::from_millis(100))
+        .await;
     assert!(none.is_empty(), "{none:?}");
 }

@@ -44,6 +44,7 @@ pub fn broker(file: File, over: &Overrides, data: &Path) -> broker::Config {
         check_interval,
         check_max,
         retention,
+        recall_enabled,
         topic,
         group,
     } = file.broker.embedded;
@@ -65,6 +66,7 @@ pub fn broker(file: File, over: &Overrides, data: &Path) -> broker::Config {
         check_interval: check_interval.unwrap_or(usual.check_interval),
         check_max: check_max.unwrap_or(usual.check_max),
         retention: retention.unwrap_or(usual.retention),
+        recall_enabled,
         topics: topic,
         groups: groups.collect(),
         ..usual

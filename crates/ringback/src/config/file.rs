@@ -99,6 +99,9 @@ pub struct EmbeddedSection {
     /// How long a message is kept.
     #[serde(default, with = "humantime_serde")]
     pub retention: Option<Duration>,
+    /// Whether delayed messages may be taken back; no, if absent.
+    #[serde(default)]
+    pub recall_enabled: bool,
     /// Topics that exist from the start.
     #[serde(default)]
     pub topic: Vec<broker::TopicConfig>,

@@ -107,7 +107,7 @@ impl Bench {
 
     /// How late the broker may be with what it puts off: its grain, and the suite's own crowd.
     pub(crate) fn lateness(&self) -> Duration {
-        self.either(Duration::from_secs(6), Duration::from_millis(700))
+        self.either(Duration::from_secs(6), Duration::from_secs(2))
     }
 
     /// A name that nobody has used.

@@ -32,7 +32,9 @@ async fn unchecked(bench: Bench) -> Outcome {
     ok(consumer
         .heartbeat(Some(&other), ClientType::SimpleConsumer)
         .await?)?;
-    ok(consumer.heartbeat(None, ClientType::Unspecified).await?)?;
+    ok(consumer
+        .heartbeat(Some(&group), ClientType::Unspecified)
+        .await?)?;
     ok(producer.heartbeat(None, ClientType::Producer).await?)
 }
 

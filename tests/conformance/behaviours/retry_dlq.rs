@@ -66,8 +66,10 @@ impl Held {
 
     /// What a reader finds among the dead letters.
     async fn dead(&self, bench: &Bench, count: usize) -> anyhow::Result<Vec<v2::Message>> {
-        let reader = bench.group_with(1000, &[]).await?;
-        self.client
+        // A client of its own: it is its Settings' attempts that the dead count is held against.
+        let (client, reader) = (bench.client().await?, bench.group_with(1000, &[]).await?);
+        let _stream = client.consume(&reader).await?;
+        client
             .collect(&reader, &self.dead_letters(), count, SOON)
             .await
     }

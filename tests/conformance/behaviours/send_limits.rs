@@ -21,7 +21,7 @@ behaviours! {
     "send.odd-properties": "empty property names and values are taken" => odd_properties;
     "send.tag": "a tag is not blank and has no bar; none or spaces inside are fine" => tag;
     "send.keys": "keys may be empty, have spaces, and be a hundred" => keys;
-    "send.key-size": "keys, tag and properties are stored together, in less than 32 KiB" => key_size;
+    "send.key-size": "keys count with the properties: 16 KiB in all" => key_size;
 }
 
 /// Sends `change`d messages and expects a refusal of each.
@@ -174,7 +174,9 @@ async fn key_size(bench: Bench) -> Outcome {
         let keys = vec!["k".repeat(size / 10 - 1); 10];
         message(&topic).changed(|system| system.keys = keys)
     };
-    ok(client.try_send(of(32_000)).await?)?;
-    let words = "the message is illegal";
-    refused(&client, of(33_000), Code::InternalServerError, words).await
+    ok(client.try_send(of(15_000)).await?)?;
+    let words = "the total size of user property is too large, max is 16384";
+    refused(&client, of(17_000), Code::MessagePropertiesTooLarge, words).await?;
+    let both = of(9_000).property("k", &"v".repeat(9_000));
+    refused(&client, both, Code::MessagePropertiesTooLarge, words).await
 }

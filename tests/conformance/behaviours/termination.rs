@@ -19,7 +19,9 @@ async fn forgotten(bench: Bench) -> Outcome {
         bench.group().await?,
     );
     let _stream = client.consume(&group).await?;
-    let blank = client.terminate(None).await?;
+    let nameless = bench.client().await?;
+    let _nameless = nameless.consume(&group).await?;
+    let blank = nameless.terminate(None).await?;
     says(blank, v2::Code::IllegalConsumerGroup, "group is blank")?;
     ok(client.terminate(Some(&group)).await?)?;
     let (unknown, words) = (

@@ -107,7 +107,7 @@ impl Service {
         &self,
         topic: u32,
         topic_name: &str,
-        message: v2::Message,
+        mut message: v2::Message,
     ) -> Result<v2::SendResultEntry, Refusal> {
         let asked = properties(&message).delivery_timestamp.unwrap_or_default();
         let due_ms = due_ms(asked);
@@ -120,6 +120,10 @@ impl Service {
         }
         let message_id = properties(&message).message_id.clone();
         let id = message_id.clone();
+        message
+            .system_properties
+            .get_or_insert_default()
+            .set_message_type(v2::MessageType::Delay);
         let message = stored(message);
         let number = self
             .queue

@@ -100,11 +100,8 @@ impl Service {
 
     fn heartbeat(&self, request: &Request<v2::HeartbeatRequest>) -> Result<(), Refusal> {
         let id = client_id(request)?;
-        let consumes = matches!(
-            request.get_ref().client_type(),
-            v2::ClientType::PushConsumer | v2::ClientType::SimpleConsumer
-        );
-        if consumes {
+        // What its Settings say it is, not what the request says.
+        if self.clients.consumes(&id, Instant::now()) {
             let group = group_name(request.get_ref().group.as_ref())?;
             if self.catalog.group(&group).is_none() {
                 return Err(Refusal::new(

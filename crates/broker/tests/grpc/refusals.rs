@@ -182,14 +182,6 @@ async fn what_is_not_implemented_says_so() {
     let refused = client.grpc.get_offset(request).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::Unimplemented);
     assert!(refused.message().contains("GetOffset"), "{refused}");
-    let request = client.request(v2::RecallMessageRequest::default());
-    let reply = client
-        .grpc
-        .recall_message(request)
-        .await
-        .unwrap()
-        .into_inner();
-    assert_eq!(code(reply.status), Code::Unsupported);
 }
 
 #[tokio::test]

@@ -27,7 +27,9 @@ async fn heartbeat(client: &mut Client, group: &str) -> Code {
 }
 
 async fn terminate(client: &mut Client) -> Code {
-    let request = client.request(v2::NotifyClientTerminationRequest::default());
+    let request = client.request(v2::NotifyClientTerminationRequest {
+        group: Some(resource(GROUP)),
+    });
     code(
         client
             .grpc

@@ -103,14 +103,15 @@ pub async fn run(args: Args) -> Outcome {
         databases.as_ref(),
         &place.display().to_string(),
     ));
+    let broker = args
+        .broker
+        .map_or(BrokerChoice::Embedded, |address| BrokerChoice::Elsewhere {
+            address,
+            admin,
+        });
     let plan = StagePlan {
-        program: program()?,
-        broker: args
-            .broker
-            .map_or(BrokerChoice::Embedded, |address| BrokerChoice::Elsewhere {
-                address,
-                admin,
-            }),
+        program: program(&broker)?,
+        broker,
         amounts: DemoAmounts::On,
         ladder: None,
     };

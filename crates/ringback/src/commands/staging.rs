@@ -1,27 +1,28 @@
 //! What `demo` and `up` share: the program their services run, and how a person stops them.
 
-use std::ffi::OsString;
-
+use demo::BrokerChoice;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::config::access::Environment;
 use crate::failure::Failure;
 
 /// This same program, without the settings that were meant for the stage: its services get theirs
-/// as flags. What concerns logs reaches them.
-pub(super) fn program() -> Result<demo::Program, Failure> {
+/// as flags. What concerns logs reaches them, and so do the secrets of a broker elsewhere, which are
+/// no flags.
+pub(super) fn program(broker: &BrokerChoice) -> Result<demo::Program, Failure> {
     let path = std::env::current_exe().map_err(|error| {
         Failure::operation(format!("this program's own file is not found: {error}"))
     })?;
     let without = std::env::vars_os()
         .map(|(name, _)| name)
-        .filter(is_for_the_stage)
+        .filter(|name| is_for_the_stage(&name.to_string_lossy(), broker))
         .collect();
     Ok(demo::Program { path, without })
 }
 
-fn is_for_the_stage(name: &OsString) -> bool {
-    let name = name.to_string_lossy();
-    name.starts_with("RINGBACK_") && !name.starts_with("RINGBACK_LOG")
+fn is_for_the_stage(name: &str, broker: &BrokerChoice) -> bool {
+    let is_secret = matches!(broker, BrokerChoice::Elsewhere { .. }) && Environment::asks(name);
+    name.starts_with("RINGBACK_") && !name.starts_with("RINGBACK_LOG") && !is_secret
 }
 
 /// Completes on Ctrl-C or SIGTERM.
@@ -62,5 +63,30 @@ pub(super) fn folder(error: &demo::FolderError) -> Failure {
     match error {
         demo::FolderError::NotOurs(_) => Failure::usage(error.to_string()),
         _ => Failure::operation(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_are_given_the_secrets_of_a_broker_elsewhere_and_of_no_other() {
+        let elsewhere = BrokerChoice::Elsewhere {
+            address: "rocketmq:8081".to_owned(),
+            admin: None,
+        };
+        for (name, of_embedded, of_elsewhere) in [
+            ("RINGBACK_BROKER", true, true),
+            ("RINGBACK_BROKER_RESTART", true, true),
+            ("RINGBACK_BROKER_SECRET_KEY", true, false),
+            ("RINGBACK_BROKER_CA_FILE", true, false),
+            ("RINGBACK_LOG_FILTER", false, false),
+            ("PATH", false, false),
+        ] {
+            let taken = |broker| is_for_the_stage(name, broker);
+            assert_eq!(taken(&BrokerChoice::Embedded), of_embedded, "{name}");
+            assert_eq!(taken(&elsewhere), of_elsewhere, "{name}");
+        }
     }
 }

@@ -49,15 +49,14 @@ pub struct Args {
 pub async fn run(args: Args) -> Outcome {
     let started = Instant::now();
     let folder = DataFolder::keep(&args.data.data_dir).map_err(|error| self::folder(&error))?;
+    let broker = args.broker.clone();
+    let broker = broker.map_or(BrokerChoice::Embedded, |address| BrokerChoice::Elsewhere {
+        address,
+        admin: args.broker_admin.clone(),
+    });
     let plan = StagePlan {
-        program: program()?,
-        broker: args
-            .broker
-            .clone()
-            .map_or(BrokerChoice::Embedded, |address| BrokerChoice::Elsewhere {
-                address,
-                admin: args.broker_admin.clone(),
-            }),
+        program: program(&broker)?,
+        broker,
         amounts: if args.demo {
             DemoAmounts::On
         } else {

@@ -62,6 +62,23 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// Whether a variable is one of these.
+    pub fn asks(name: &str) -> bool {
+        const KEYS: [&str; 9] = [
+            "ACCESS_KEY",
+            "SECRET_KEY",
+            "SECRET_KEY_FILE",
+            "SESSION_TOKEN",
+            "SESSION_TOKEN_FILE",
+            "CA_FILE",
+            "SERVER_NAME",
+            "CLIENT_CERTIFICATE_FILE",
+            "CLIENT_KEY_FILE",
+        ];
+        let key = name.strip_prefix("RINGBACK_BROKER_");
+        key.is_some_and(|key| KEYS.contains(&key))
+    }
+
     /// The process's own variables.
     pub fn read() -> Self {
         Self::from(|name| std::env::var(name).ok())

@@ -15,6 +15,10 @@ pub const RETRY_PREFIX: &str = "%RETRY%";
 pub const CHECK_MAX_TOPIC: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
 /// Topic that holds half messages.
 pub const HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
+/// Topic that says which half messages have ended: by their offsets, with commas between them.
+pub const OP_TOPIC: &str = "RMQ_SYS_TRANS_OP_HALF_TOPIC";
+/// Property on a half message that was checked: the offset of its first copy.
+pub const HALF_OFFSET: &str = "TRAN_PREPARED_QUEUE_OFFSET";
 
 /// Keys that a sender may not use for its own properties.
 pub const RESERVED: &[&str] = &[

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::support::*;
 
-async fn ask(stream: &mut TcpStream, request: &Frame) -> Frame {
+pub(crate) async fn ask(stream: &mut TcpStream, request: &Frame) -> Frame {
     let mut buffer = BytesMut::new();
     request.encode(&mut buffer).unwrap();
     stream.write_all(&buffer).await.unwrap();

@@ -6,6 +6,7 @@
 )]
 
 mod administration;
+mod browsing;
 mod dead_letters;
 mod delayed;
 mod lasting;

@@ -202,6 +202,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::soak::cases;
 
     fn any_frame() -> impl Strategy<Value = Frame> {
         (
@@ -231,6 +232,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(cases(256)))]
+
         #[test]
         fn whatever_is_encoded_is_decoded_also_byte_by_byte(frames in proptest::collection::vec(any_frame(), 1..4)) {
             let mut wire = BytesMut::new();

@@ -14,6 +14,8 @@ mod kind;
 mod offsets;
 mod pull;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod topics;
 
 pub use cluster::{BrokerData, ClusterAnswer, QueueData, RouteAnswer, RouteRequest, cluster};

@@ -8,6 +8,7 @@
 
 mod cluster;
 mod groups;
+mod halves;
 mod link;
 mod queues;
 mod settings;

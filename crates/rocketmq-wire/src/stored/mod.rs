@@ -26,6 +26,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
 
+use crate::properties::RETRY_PREFIX;
+
 /// First magic: the topic's length is a byte.
 const MAGIC: u32 = 0xDAA3_20A7;
 /// Second magic: the topic's length is an i16.
@@ -51,6 +53,9 @@ pub const TAGS: &str = "TAGS";
 pub const REAL_TOPIC: &str = "REAL_TOPIC";
 /// Property: the topic that a dead or retried message came from.
 pub const RETRY_TOPIC: &str = "RETRY_TOPIC";
+
+/// Property: the producer's group; of what came over gRPC, the topic.
+const PRODUCER_GROUP: &str = "PGROUP";
 
 /// One stored message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,12 +134,19 @@ impl StoredMessage {
         self.property(TAGS)
     }
 
-    /// The topic that it was sent to, for a half message and a dead one; nothing for others. A dead
-    /// message that was retried before names its group's retry topic (`%RETRY%…`) here.
+    /// The topic that it was sent to, for a half message and a dead one; nothing for others.
     #[must_use]
     pub fn origin(&self) -> Option<&str> {
-        self.property(REAL_TOPIC)
-            .or_else(|| self.property(RETRY_TOPIC))
+        if let Some(topic) = self.property(REAL_TOPIC) {
+            return Some(topic);
+        }
+        let topic = self.property(RETRY_TOPIC)?;
+        if topic.starts_with(RETRY_PREFIX) {
+            // What died after a retry came from its group's retry topic. A proxy notes the topic
+            // that a message was sent to where older clients name their group.
+            return self.property(PRODUCER_GROUP).or(Some(topic));
+        }
+        Some(topic)
     }
 
     fn property(&self, name: &str) -> Option<&str> {

@@ -203,6 +203,30 @@ fn properties_say_id_keys_and_tag() {
 }
 
 #[test]
+fn a_half_and_a_dead_message_know_where_they_were_sent() {
+    let origin = |properties: &[(&str, &str)]| {
+        let properties = properties.iter();
+        let message = StoredMessage {
+            properties: properties
+                .map(|&(key, value)| (key.to_owned(), value.to_owned()))
+                .collect(),
+            ..StoredMessage::default()
+        };
+        message.origin().map(str::to_owned)
+    };
+    let sent = Some("t".to_owned());
+    assert_eq!(origin(&[("PGROUP", "t")]), None);
+    assert_eq!(origin(&[(REAL_TOPIC, "t"), ("PGROUP", "p")]), sent);
+    assert_eq!(origin(&[(RETRY_TOPIC, "t"), ("PGROUP", "p")]), sent);
+    assert_eq!(
+        origin(&[(RETRY_TOPIC, "%RETRY%g_t"), ("PGROUP", "t")]),
+        sent
+    );
+    let retry = Some("%RETRY%g_t".to_owned());
+    assert_eq!(origin(&[(RETRY_TOPIC, "%RETRY%g_t")]), retry);
+}
+
+#[test]
 fn a_body_is_unpacked_whether_zlib_or_gzip() {
     let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
     zlib.write_all(b"ten yuan").unwrap();

@@ -94,6 +94,8 @@ impl Stage {
     pub(crate) fn client(&self) -> Client {
         Client::new(ClientConfig {
             endpoints: vec![self.grpc.clone()],
+            // A broker that has just started, on a busy machine, takes its time.
+            request_timeout: Duration::from_secs(20),
             credentials: self.credentials.clone(),
             ..ClientConfig::default()
         })

@@ -18,9 +18,11 @@ case $variant in
 esac
 
 # The file, and nobody's .env: what the test needs is set here.
+scratch=$(mktemp -d)
+: >"$scratch/env"
 project=ringback-test-$$
 read -ra compose <<<"${COMPOSE:-docker compose}"
-compose+=(--project-name "$project" --env-file /dev/null --file docker-compose.yml)
+compose+=(--project-name "$project" --env-file "$scratch/env" --file docker-compose.yml)
 read -ra ringback <<<"${RINGBACK:-cargo run --quiet --locked --}"
 
 # Ten ports in a row, below those that the system gives away.
@@ -30,7 +32,6 @@ export GRPC_PORT=$((base + 4)) BROKER_PORT=$((base + 5)) GRPC_TWO_PORT=$((base +
 export RINGBACK_DEMO=1 RINGBACK_LADDER=1s,2s,3s BUILD_PROFILE=${BUILD_PROFILE:-dev}
 
 began=$SECONDS
-scratch=$(mktemp -d)
 step() { printf '\n=== %s (%d s)\n' "$*" "$((SECONDS - began))"; }
 die() { printf 'compose-test: %s\n' "$*" >&2; exit 1; }
 # The containers of the project, or of one of its services.

@@ -2,11 +2,13 @@
 # Runs one of RocketMQ's launchers (mqnamesrv, mqbroker, mqproxy) and passes SIGTERM on to its JVM: the launchers are
 # shells, and as a container's first process they would ignore it, so that every stop would be a kill.
 #
-# A broker's name and address are not in its file, so that two brokers can share it: BROKER_NAME, BROKER_HOST.
+# A broker's name and address are not in its file, so that two brokers can share it. The address must be the number
+# that connections come from: a cluster proxy drops a check-back whose broker the name server knows by a host name.
 set -u
 
 if [ "$1" = mqbroker ]; then
-  { cat /ringback/broker.conf; printf 'brokerName=%s\nbrokerIP1=%s\n' "$BROKER_NAME" "$BROKER_HOST"; } >/tmp/broker.conf
+  read -r address _ < <(hostname -i)
+  { cat /ringback/broker.conf; printf 'brokerName=%s\nbrokerIP1=%s\n' "$BROKER_NAME" "$address"; } >/tmp/broker.conf
   set -- mqbroker -c /tmp/broker.conf
 fi
 

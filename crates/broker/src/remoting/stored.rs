@@ -35,7 +35,7 @@ pub(super) fn stored(
         born_host: host(&system.born_host),
         stored_ms: i64::try_from(record.store_ms).unwrap_or(i64::MAX),
         stored_host: itself,
-        body: message.body.into(),
+        body: message.body,
         not_unpacked: packed.then(|| "it is stored as it was sent".to_owned()),
         properties: message.user_properties.into_iter().collect(),
         ..StoredMessage::default()

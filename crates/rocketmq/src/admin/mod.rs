@@ -115,6 +115,8 @@ fn done(operation: &'static str, answer: Frame) -> Result<Frame, Error> {
     let message = answer.remark.unwrap_or_default();
     let kind = match answer.code {
         remoting::GROUP_NOT_FOUND => ErrorKind::GroupNotFound { message },
+        // Wrong credentials too: the words tell which.
+        remoting::NO_PERMISSION => ErrorKind::NotAllowed { message },
         code => ErrorKind::Rejected { code, message },
     };
     Err(Error::new(operation, kind))

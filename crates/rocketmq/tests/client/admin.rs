@@ -150,6 +150,16 @@ async fn a_refusal_carries_the_servers_code_and_words() {
 }
 
 #[tokio::test]
+async fn what_is_not_allowed_has_a_kind_of_its_own() {
+    let (address, _requests) = server(vec![Answer::Code(16)]).await;
+    let error = admin(address).create_topic(&topic()).await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::NotAllowed { message } if message == "remark"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn a_connection_that_failed_is_made_anew_for_the_next_request() {
     let (address, _requests) = server(vec![Answer::Garbage, Answer::HangUp, Answer::Code(0)]).await;
     let admin = admin(address);

@@ -6,9 +6,10 @@
 use std::fmt::Display;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use notification::{DeadReason, EndpointId, LetterClass};
+use notification::{DeadReason, EndpointId, Group, LetterClass};
 
 use crate::copy::Key;
+use crate::record::dlq::Position;
 
 /// The record store does not answer: results wait, receiving stops when the buffer is full.
 pub(crate) fn record_store_down(error: &dyn Display) {
@@ -91,6 +92,42 @@ pub(crate) fn resend_without_letter(key: &Key, generation: u32) {
 /// Send requests could not be read or claimed; they are looked at again in a second.
 pub(crate) fn resend_pass_failed(error: &dyn Display) {
     tracing::warn!(event = "resend_pass_failed", %error);
+}
+
+/// Without administration these topics are not read: what the broker moves there by itself gets no
+/// letter.
+pub(crate) fn dlq_not_watched(topics: &str) {
+    tracing::warn!(
+        event = "dlq_not_watched",
+        topics,
+        "broker.admin is not set: what the broker itself moves to these topics stays unseen",
+    );
+}
+
+/// A dead-letter topic can't be read, or not put on record; it is tried again.
+pub(crate) fn dlq_unread(group: &Group, error: &dyn Display) {
+    tracing::warn!(event = "dlq_unread", %group, %error);
+}
+
+/// The broker dropped messages of a dead-letter topic before they were read: `missed` of them.
+pub(crate) fn dlq_position_lost(position: &Position, from: i64, first: i64, missed: i64) {
+    let Position {
+        group,
+        broker,
+        queue_id,
+    } = position;
+    tracing::warn!(event = "dlq_position_lost", %group, broker, queue_id, from, first, missed);
+}
+
+/// A queue of a dead-letter topic ends before what was read of it: it is read again from its
+/// beginning.
+pub(crate) fn dlq_shorter(position: &Position, from: i64, first: i64) {
+    let Position {
+        group,
+        broker,
+        queue_id,
+    } = position;
+    tracing::warn!(event = "dlq_shorter", %group, broker, queue_id, from, first);
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@
 //! attempt means, `record` again makes it durable (one transaction for up to 256 results), and
 //! only then `settle` tells the broker. `carry` is that way as one function, for one copy.
 //!
-//! Beside it: `resend` carries out what operators asked for, `api` is what they ask through,
-//! and `alarm` lists every event that should wake somebody.
+//! Beside it: `resend` carries out what operators asked for, `dlq` finds what the broker moved to
+//! its dead-letter topics by itself, `api` is what operators ask through, and `alarm` lists every event that should wake somebody.
 //!
 //! The invariant: nothing is settled before its attempt is on record, and what is on record as
 //! delivered is not rung again. If the record store is down, results wait under the permits that
@@ -33,6 +33,8 @@ mod verdict;
 mod settle;
 
 mod resend;
+
+mod dlq;
 
 mod api;
 

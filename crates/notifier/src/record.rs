@@ -11,6 +11,7 @@
 //! waits holds its permit, so receiving stops by itself.
 
 pub(crate) mod columns;
+pub(crate) mod dlq;
 pub(crate) mod entry;
 mod epoch;
 mod flush;
@@ -25,6 +26,7 @@ mod write;
 mod writer;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use database::{Database, DatabaseError, Migrations};
@@ -54,6 +56,11 @@ pub const MIGRATIONS: Migrations = Migrations {
             "letter_format",
             include_str!("../../../sql/notifier/0002_letter_format.sql"),
         ),
+        (
+            3,
+            "dlq_position",
+            include_str!("../../../sql/notifier/0003_dlq_position.sql"),
+        ),
     ],
 };
 
@@ -69,6 +76,10 @@ pub(crate) struct Record {
     tasks: mpsc::Sender<Task>,
     health: StoreHealth,
     epoch: String,
+    /// Of all that this process writes to the feed.
+    ids: Arc<ids::Forward>,
+    write_deadline: Duration,
+    clock: Clock,
 }
 
 /// What the record needs to know of its process.
@@ -93,13 +104,17 @@ impl Record {
         let epoch = epoch::read_or_create(&database, clock.now_ms()).await?;
         let (tasks, inbox) = mpsc::channel(options.places.max(1));
         let health = StoreHealth::default();
+        let newest = rows::newest_outcome(&database).await?;
+        let ids = Arc::new(ids::Forward::behind(newest));
         let record = Self {
             database: database.clone(),
             tasks,
             health: health.clone(),
             epoch,
+            ids: ids.clone(),
+            write_deadline: options.write_deadline,
+            clock: clock.clone(),
         };
-        let ids = ids::Forward::behind(rows::newest_outcome(&database).await?);
         let writer = Writer::new(database, health, options, ids, clock);
         let flusher = Flusher::new(writer, inbox);
         Ok((record, flusher))
@@ -161,6 +176,11 @@ impl Record {
     pub(crate) async fn probe(&self) -> Result<(), DatabaseError> {
         let read = epoch::read(&self.database).await;
         self.health.note(Access::Read, read).map(drop)
+    }
+
+    /// The time by the record's clock.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
     }
 
     /// For the API's own statements.

@@ -89,6 +89,13 @@ impl Notifier {
             let run = Box::pin(resender.run(resending.clone()));
             resending.unless_forced(run).await
         });
+        if let Some(reader) = self.dlq {
+            let reading = shutdown.clone();
+            loops.spawn(async move {
+                let run = Box::pin(reader.run(reading.clone()));
+                reading.unless_forced(run).await
+            });
+        }
         while let Some(ended) = loops.join_next().await {
             ended.context("a loop of the notifier's")?;
         }

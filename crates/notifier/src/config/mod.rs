@@ -31,6 +31,8 @@ pub struct Config {
     pub database: database::Config,
     /// How to reach the broker.
     pub broker: rocketmq::ClientConfig,
+    /// How to administer the broker: its dead-letter topics are read so. `None`: they are not.
+    pub admin: Option<rocketmq::AdminConfig>,
     /// Who may use `/v1`.
     pub token: OperatorToken,
 }

@@ -27,6 +27,9 @@ pub struct Settings {
     /// crash its workers. 0 turns that off, as it must be on brokers older than RocketMQ 5.5.0,
     /// which count deferrals as deliveries.
     pub crashes_workers_after: u32,
+    /// How often the groups' dead-letter topics are read for what the broker moved there by itself.
+    #[serde(with = "humantime_serde")]
+    pub dlq_interval: Duration,
     /// The name under which this process signs its attempts; `notifier-<pid>` if absent.
     pub worker: Option<String>,
     /// Where the record lies. Like `database_file` it is read by whoever makes [`super::Config::database`]
@@ -47,6 +50,7 @@ impl Default for Settings {
             permits: 1024,
             feed_lag: Duration::from_secs(10),
             crashes_workers_after: 50,
+            dlq_interval: Duration::from_secs(10),
             worker: None,
             database: None,
             database_file: None,
@@ -70,8 +74,8 @@ impl fmt::Debug for Settings {
 
 impl Settings {
     pub(crate) fn check(&self) -> Result<(), Invalid> {
-        let span = |name: &str, value: Duration, least: u64, most: u64| {
-            let (low, high) = (Duration::from_secs(least), Duration::from_secs(most));
+        let span = |name: &str, value: Duration, least_ms: u64, most: u64| {
+            let (low, high) = (Duration::from_millis(least_ms), Duration::from_secs(most));
             if (low..=high).contains(&value) {
                 return Ok(());
             }
@@ -79,8 +83,9 @@ impl Settings {
             let limit = format!("{} to {}", text(low), text(high));
             Err(Invalid::new(format!("notifier.{name}"), text(value), limit))
         };
-        span("lease", self.lease, 10, 12 * 3600)?;
-        span("feed_lag", self.feed_lag, 1, 3600)?;
+        span("lease", self.lease, 10_000, 12 * 3600)?;
+        span("feed_lag", self.feed_lag, 1_000, 3600)?;
+        span("dlq_interval", self.dlq_interval, 100, 3600)?;
         if !(1..=65_536).contains(&self.permits) {
             return Err(Invalid::new("notifier.permits", self.permits, "1 to 65536"));
         }

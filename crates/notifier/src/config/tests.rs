@@ -50,6 +50,7 @@ fn config(text: &str) -> Config {
         ladder: None,
         database: database::Config::new("sqlite:///notifier.sqlite"),
         broker: rocketmq::ClientConfig::default(),
+        admin: None,
         token: OperatorToken::new("0123456789abcdef"),
     }
 }

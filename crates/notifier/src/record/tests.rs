@@ -1,5 +1,6 @@
 //! The N-rules on a real database, each broken on purpose.
 
+mod dlq;
 mod flushing;
 mod rules;
 mod store;

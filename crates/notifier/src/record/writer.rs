@@ -5,6 +5,7 @@
 //! may have happened. Attempts have ids of their own, so one that is found tells that the batch it
 //! belongs to is durable already.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use database::{CommitError, Database, DatabaseError, Kind};
@@ -38,7 +39,7 @@ pub(super) struct Writer {
     pub(super) health: StoreHealth,
     write_deadline: Duration,
     worker: String,
-    ids: ids::Forward,
+    ids: Arc<ids::Forward>,
     clock: Clock,
 }
 
@@ -103,7 +104,7 @@ impl Writer {
         database: Database,
         health: StoreHealth,
         options: RecordOptions,
-        ids: ids::Forward,
+        ids: Arc<ids::Forward>,
         clock: Clock,
     ) -> Self {
         Self {

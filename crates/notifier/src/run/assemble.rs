@@ -18,6 +18,7 @@ use crate::api::{ApiState, Subscribed};
 use crate::carry::Carrier;
 use crate::config::{Config, SubscriptionConfig};
 use crate::decide::Rules;
+use crate::dlq::DlqReader;
 use crate::endpoint::Endpoint;
 use crate::in_hand::InHand;
 use crate::ladders::Ladders;
@@ -41,6 +42,7 @@ pub(super) struct Notifier {
     subscribed: Vec<Subscribed>,
     pub(super) receivers: Vec<Receiver>,
     pub(super) resender: Resender,
+    pub(super) dlq: Option<DlqReader>,
     pub(super) producer: TransactionProducer,
     wake: Arc<Notify>,
     pub(super) tasks: TaskTracker,
@@ -68,6 +70,7 @@ impl Notifier {
                 clock: clock.clone(),
                 wake: wake.clone(),
             },
+            dlq: DlqReader::new(config, record).context("broker.admin")?,
             producer,
             wake,
             tasks: TaskTracker::new(),

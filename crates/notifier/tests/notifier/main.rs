@@ -9,6 +9,7 @@ mod asking;
 mod dying;
 mod lanes;
 mod leases;
+mod moved;
 mod ringing;
 mod store;
 mod support;

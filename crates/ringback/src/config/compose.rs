@@ -85,6 +85,7 @@ pub fn notifier(
 ) -> Result<notifier::Config, Failure> {
     let broker = client("notifier", &file, over)?;
     let database = database("notifier", &file, over.database.as_deref(), data)?;
+    let admin = admin(&file, over)?;
     let mut settings = file.notifier;
     settings.listen = over.listen.unwrap_or(settings.listen);
     let config = notifier::Config {
@@ -94,6 +95,7 @@ pub fn notifier(
         ladder: over.ladder.clone(),
         database,
         broker,
+        admin,
         token: notifier::OperatorToken::new(token),
     };
     config.check().map_err(refused)?;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 pub(crate) use proxy::Proxy;
 pub(crate) use receiver::{Behaviour, Receiver};
 pub(crate) use running::Running;
-pub(crate) use world::{World, envelope, reach, subscription};
+pub(crate) use world::{TOPIC, World, envelope, reach, subscription};
 
 /// The longest that any condition is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);

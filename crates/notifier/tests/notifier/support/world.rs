@@ -30,15 +30,21 @@ pub(crate) struct World {
 impl World {
     /// Groups `bank2` and `other`, with a ladder of two rungs of one second.
     pub(crate) async fn new() -> Self {
+        Self::with_redeliveries(1000).await
+    }
+
+    /// The same, but the broker lets a message die that it has redelivered so often.
+    pub(crate) async fn with_redeliveries(retry_max_times: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let group = |name: &str| GroupConfig {
             name: name.into(),
-            retry_max_times: 1000,
+            retry_max_times,
             delays: vec![Duration::from_secs(1); 2],
         };
         let broker = Broker::start(broker::Config {
             data: folder.path().join("broker"),
             listen: ([127, 0, 0, 1], 0).into(),
+            remoting_listen: Some(([127, 0, 0, 1], 0).into()),
             long_poll_min: Duration::from_millis(100),
             long_poll_max: Duration::from_millis(500),
             topics: vec![TopicConfig {
@@ -77,6 +83,7 @@ impl World {
             ladder: None,
             database: self.databases.config("notifier"),
             broker: reach(&self.broker.address().to_string()),
+            admin: None,
             token: OperatorToken::new(TOKEN),
         }
     }

@@ -29,7 +29,7 @@ use crate::alarm;
 use crate::config::Config;
 use crate::record::Record;
 use crate::record::dlq::{Advanced, DlqError, Page, Position};
-use step::Step;
+use step::{Gap, Step};
 use watched::{Queue, Watched};
 
 /// Messages of one pull, and of one transaction.
@@ -175,6 +175,10 @@ impl DlqReader {
                 return Ok(Left::Nothing);
             }
             queue.offset = self.take(group, queue, offset, step).await?;
+            if queue.offset.is_none() {
+                // Another is at it.
+                return Ok(Left::Nothing);
+            }
         }
         Ok(Left::More)
     }
@@ -231,7 +235,12 @@ impl DlqReader {
             Advanced::Elsewhere => return Ok(None),
             Advanced::Yes(buried) => buried,
         };
-        tell_of_gaps(&position, from, skipped_to, to);
+        // Told by whoever moved the position, and by nobody else.
+        match step::gap(from, skipped_to, to) {
+            Gap::None => {}
+            Gap::Lost { missed } => alarm::dlq_position_lost(&position, from, skipped_to, missed),
+            Gap::Shorter => alarm::dlq_shorter(&position, from, to),
+        }
         for letter in buried {
             if let Some(on_record) = letter.caught_up_from {
                 alarm::record_behind(&letter.key, letter.generation, on_record);
@@ -244,14 +253,5 @@ impl DlqReader {
             );
         }
         Ok(Some(to))
-    }
-}
-
-/// Told by whoever moved the position, and by nobody else.
-fn tell_of_gaps(position: &Position, from: i64, skipped_to: i64, to: i64) {
-    if to < from {
-        alarm::dlq_shorter(position, from, to);
-    } else if skipped_to > from {
-        alarm::dlq_position_lost(position, from, skipped_to, skipped_to - from);
     }
 }

@@ -126,7 +126,8 @@ impl Record {
             let mut db = self.database.read().await?;
             read::standings(&mut db, keys).await
         };
-        self.health.note(Access::Read, read.await)
+        self.health
+            .note(Access::Read, self.database.in_time(read).await)
     }
 
     /// Writes a result down. Returns when it is durable, however long that takes.
@@ -160,7 +161,8 @@ impl Record {
             let mut db = self.database.read().await?;
             letters::awaits_forwarding(&mut db, key, generation).await
         };
-        self.health.note(Access::Read, read.await)
+        self.health
+            .note(Access::Read, self.database.in_time(read).await)
     }
 
     /// Whether the row of this key came from a malformed message.
@@ -169,13 +171,14 @@ impl Record {
             let mut db = self.database.read().await?;
             letters::is_malformed(&mut db, key).await
         };
-        self.health.note(Access::Read, read.await)
+        self.health
+            .note(Access::Read, self.database.in_time(read).await)
     }
 
     /// Whether the database answers at all.
     pub(crate) async fn probe(&self) -> Result<(), DatabaseError> {
-        let read = epoch::read(&self.database).await;
-        self.health.note(Access::Read, read).map(drop)
+        let read = self.database.in_time(epoch::read(&self.database));
+        self.health.note(Access::Read, read.await).map(drop)
     }
 
     /// The time by the record's clock.

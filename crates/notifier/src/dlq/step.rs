@@ -19,6 +19,27 @@ pub(super) enum Step {
     Shorter { first: i64 },
 }
 
+/// What a moved position has passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gap {
+    None,
+    /// Messages that the broker dropped before they were read.
+    Lost {
+        missed: i64,
+    },
+    /// None, but the queue is not what it was.
+    Shorter,
+}
+
+/// What lies between where reading was, where it found something, and where it goes on.
+pub(super) fn gap(from: i64, found_at: i64, to: i64) -> Gap {
+    match found_at - from {
+        _ if to < from => Gap::Shorter,
+        missed if missed > 0 => Gap::Lost { missed },
+        _ => Gap::None,
+    }
+}
+
 /// What to do after `pulled` was asked for from `offset` on.
 pub(super) fn step(offset: i64, pulled: Pulled) -> Step {
     if pulled.max_offset < offset {
@@ -103,6 +124,14 @@ mod tests {
     #[test]
     fn a_broker_that_sends_us_on_has_lost_what_lay_between() {
         assert_eq!(step(5, pulled(&[], 12, 0, 20)), Step::Lost { next: 12 });
+    }
+
+    #[test]
+    fn what_was_missed_is_counted() {
+        assert_eq!(gap(5, 5, 8), Gap::None);
+        assert_eq!(gap(5, 9, 9), Gap::Lost { missed: 4 });
+        assert_eq!(gap(5, 7, 10), Gap::Lost { missed: 2 });
+        assert_eq!(gap(9, 9, 1), Gap::Shorter);
     }
 
     #[test]

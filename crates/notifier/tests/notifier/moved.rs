@@ -5,20 +5,24 @@ use std::time::Duration;
 use notification::{LetterState, TxNo};
 use notifier::Config;
 use reqwest::StatusCode;
-use rocketmq::{AdminConfig, Client, Consumer, ConsumerConfig, Deferral};
+use rocketmq::{Admin, AdminConfig, Client, Consumer, ConsumerConfig, Deferral};
 use serde_json::json;
 
-use crate::support::{Running, TOPIC, World, eventually, reach};
+use crate::support::{Running, TOPIC, World, alarms, eventually, listen, reach};
 
 /// Administration through the broker, asked often.
 fn watching(world: &World) -> Config {
     let mut config = world.config();
     config.notifier.dlq_interval = Duration::from_millis(100);
-    config.admin = Some(AdminConfig {
+    config.admin = Some(administration(world));
+    config
+}
+
+fn administration(world: &World) -> AdminConfig {
+    AdminConfig {
         addresses: vec![world.broker.remoting_address().unwrap().to_string()],
         ..AdminConfig::default()
-    });
-    config
+    }
 }
 
 /// A worker of the same group that fails each time, until the broker has had enough.
@@ -129,6 +133,7 @@ async fn two_notifiers_write_one_letter_and_one_outcome() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_administration_away_nothing_is_passed_over() {
+    listen();
     let world = World::with_redeliveries(0).await;
     let tx_no = world.transfer().await;
     until_the_broker_moves_it(&world).await;
@@ -145,9 +150,56 @@ async fn with_administration_away_nothing_is_passed_over() {
     })
     .await;
     assert_eq!(notifier.letters().await.total_open, 0);
+    let told = eventually("the alarm", async || alarms("dlq_unread").pop()).await;
+    assert!(told.contains("bank2"), "{told}");
     gate.open();
     letter(&notifier, tx_no).await;
     notifier.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_broker_dropped_unread_is_told_with_its_count() {
+    listen();
+    let world = World::that_keeps_for(Duration::from_secs(1), 0).await;
+    world.transfer().await;
+    until_the_broker_moves_it(&world).await;
+    let admin = Admin::new(administration(&world)).unwrap();
+    let queue = eventually("the letter aged out", async || {
+        let queues = admin.queues("%DLQ%bank2").await.unwrap();
+        queues.into_iter().find(|queue| queue.min == 1)
+    })
+    .await;
+    // A notifier was here before, and stopped when the topic was empty.
+    world.notifier().await.stop().await;
+    let record = world.record().await;
+    let mut db = record.write().await.unwrap();
+    sqlx::query("INSERT INTO dlq_position VALUES ('bank2', ?, 0, 0, 0)")
+        .bind(&queue.broker)
+        .execute(&mut *db)
+        .await
+        .unwrap();
+    drop(db);
+    let notifier = Running::start(watching(&world)).await;
+    let told = eventually("the alarm", async || alarms("dlq_position_lost").pop()).await;
+    assert!(told.contains("missed=1 "), "{told}");
+    let mut db = record.read().await.unwrap();
+    let next: i64 = sqlx::query_scalar("SELECT next_offset FROM dlq_position")
+        .fetch_one(&mut *db)
+        .await
+        .unwrap();
+    assert_eq!(next, 1);
+    drop(db);
+    notifier.stop().await;
+    assert_eq!(alarms("dlq_position_lost").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_administration_it_says_what_is_not_watched() {
+    listen();
+    let world = World::new().await;
+    world.notifier().await.stop().await;
+    let told = alarms("dlq_not_watched").pop().unwrap();
+    assert!(told.contains("%DLQ%bank2"), "{told}");
 }
 
 /// A port before the broker's that closes what comes until it is opened.

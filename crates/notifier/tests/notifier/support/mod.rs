@@ -1,5 +1,6 @@
 //! A stage in one process: the embedded broker, a receiver with a script, and notifiers.
 
+mod alarms;
 mod proxy;
 mod receiver;
 mod running;
@@ -7,6 +8,7 @@ mod world;
 
 use std::time::{Duration, Instant};
 
+pub(crate) use alarms::{alarms, listen};
 pub(crate) use proxy::Proxy;
 pub(crate) use receiver::{Behaviour, Receiver};
 pub(crate) use running::Running;

@@ -35,6 +35,11 @@ impl World {
 
     /// The same, but the broker lets a message die that it has redelivered so often.
     pub(crate) async fn with_redeliveries(retry_max_times: u32) -> Self {
+        Self::that_keeps_for(Duration::from_secs(3600), retry_max_times).await
+    }
+
+    /// The same, and the broker drops what is older than its retention.
+    pub(crate) async fn that_keeps_for(retention: Duration, retry_max_times: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let group = |name: &str| GroupConfig {
             name: name.into(),
@@ -45,6 +50,7 @@ impl World {
             data: folder.path().join("broker"),
             listen: ([127, 0, 0, 1], 0).into(),
             remoting_listen: Some(([127, 0, 0, 1], 0).into()),
+            retention,
             long_poll_min: Duration::from_millis(100),
             long_poll_max: Duration::from_millis(500),
             topics: vec![TopicConfig {

@@ -38,10 +38,10 @@ const PAGE: u32 = 32;
 /// Pages of one queue in one pass; with more to read the next pass follows at once.
 const PAGES: usize = 8;
 
-/// Queues are looked for again after this many intervals: a minute, usually.
+/// Queues are looked for again after this many intervals, and after a minute at the latest.
 const LOOK_AGAIN: u32 = 6;
 
-/// The longest pause after failures.
+/// The longest pause, after failures or before queues are looked for again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Reads the dead-letter topics of all groups, one after the other.
@@ -154,7 +154,7 @@ impl DlqReader {
             Err(error) => return Err(error.into()),
         };
         group.found(&found);
-        group.look_at = Instant::now() + self.interval * LOOK_AGAIN;
+        group.look_at = Instant::now() + (self.interval * LOOK_AGAIN).min(LONGEST_PAUSE);
         Ok(())
     }
 

@@ -21,7 +21,7 @@ pub(crate) fn listen() {
 pub(crate) fn alarms(event: &str) -> Vec<String> {
     let name = format!("event=\"{event}\" ");
     let lines = LINES.lock().unwrap();
-    let named = lines.iter().filter(|line| line.starts_with(&name));
+    let named = lines.iter().filter(|line| line.contains(&name));
     named.cloned().collect()
 }
 

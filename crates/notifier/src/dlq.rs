@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::alarm;
 use crate::config::Config;
 use crate::record::Record;
-use crate::record::dlq::{Advanced, DlqError, Page, Position};
+use crate::record::dlq::{Advanced, DlqError, Page};
 use step::{Gap, Step};
 use watched::{Queue, Watched};
 

@@ -83,6 +83,15 @@ impl BrokerSide {
         }))
     }
 
+    /// The gRPC addresses as a reader is told them.
+    ///
+    /// # Errors
+    /// A secret that can't be read.
+    pub(crate) fn grpc_shown(&self, file: &File) -> Result<String, Failure> {
+        let config = compose::client("doctor", file, &self.overrides())?;
+        Ok(config.endpoints.join(", "))
+    }
+
     /// A client of the gRPC service.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    accounts, bank2_repair, demo, dlq, health, init, serve, status, transfer, up,
+    accounts, bank2_repair, demo, dlq, doctor, half, health, init, serve, status, transfer, up,
 };
 use crate::screen::Format;
 
@@ -77,6 +77,10 @@ pub enum Command {
     Init(init::Args),
     /// Ask a service whether it is healthy: exit code 0 or 1 (health checks of containers)
     Health(health::Args),
+    /// Check broker, topics, groups, databases, services and receivers; each finding with how to mend it
+    Doctor(doctor::Args),
+    /// Half messages at the broker, and what will become of each
+    Half(half::Args),
     /// Run the embedded broker in this process
     #[command(after_help = BY_HAND)]
     Broker(serve::BrokerArgs),
@@ -120,6 +124,8 @@ impl Command {
             Self::Status(args) => args.output.json,
             Self::Dlq(args) => args.json(),
             Self::Init(args) => args.output.json,
+            Self::Half(args) => args.json(),
+            Self::Doctor(args) => args.output.json,
             Self::Bank2(Bank2Command {
                 action: Some(Bank2Action::Repair(args)),
                 ..

@@ -2,6 +2,7 @@
 
 mod flags;
 mod resend;
+mod topic;
 
 use std::process::ExitCode;
 
@@ -11,6 +12,7 @@ use notification::api::notifier::{
 use serde::Serialize;
 
 pub use self::flags::{Action, DiscardArgs, ListArgs, ResendArgs, ShowArgs};
+pub use self::topic::{Page, TopicArgs};
 use crate::failure::{Failure, Outcome};
 use crate::reach::{AskError, Reach, Who};
 use crate::render;
@@ -22,7 +24,8 @@ Examples:
   ringback dlq list
   ringback dlq show 9f52
   ringback dlq resend 9f52 --wait
-  ringback dlq discard 9f52 --reason 'settled by hand'";
+  ringback dlq discard 9f52 --reason 'settled by hand'
+  ringback dlq topic list            the broker's own dead-letter topics";
 
 /// `dlq` and its action.
 #[derive(Debug, clap::Args)]
@@ -48,6 +51,7 @@ impl Args {
             Action::Show(args) => args.output.json,
             Action::Resend(args) => args.output.json,
             Action::Discard(args) => args.output.json,
+            Action::Topic(args) => args.json(),
         }
     }
 }
@@ -59,6 +63,7 @@ pub async fn run(args: Args) -> Outcome {
         Action::Show(args) => show(&args).await,
         Action::Resend(args) => Box::pin(resend::run(&args)).await,
         Action::Discard(args) => discard(&args).await,
+        Action::Topic(args) => Box::pin(topic::run(&args)).await,
     }
 }
 

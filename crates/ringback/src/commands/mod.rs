@@ -6,6 +6,8 @@ pub mod accounts;
 pub mod bank2_repair;
 pub mod demo;
 pub mod dlq;
+pub mod doctor;
+pub mod half;
 pub mod health;
 pub mod init;
 pub mod serve;
@@ -27,6 +29,8 @@ pub async fn run(command: Command) -> Outcome {
         Command::Accounts(args) => Box::pin(accounts::run(args)).await,
         Command::Status(args) => Box::pin(status::run(args)).await,
         Command::Dlq(args) => Box::pin(dlq::run(args)).await,
+        Command::Doctor(args) => Box::pin(doctor::run(args)).await,
+        Command::Half(args) => Box::pin(half::run(args)).await,
         Command::Init(args) => Box::pin(init::run(args)).await,
         Command::Health(args) => Box::pin(health::run(args)).await,
         Command::Broker(args) => Box::pin(serve::broker(args)).await,

@@ -5,6 +5,9 @@
 pub mod accounts;
 pub mod attempt;
 pub mod dlq;
+pub mod dlq_topic;
+pub mod doctor;
+pub mod half;
 pub mod moment;
 pub mod setup;
 pub mod status;

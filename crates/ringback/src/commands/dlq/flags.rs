@@ -18,6 +18,8 @@ pub enum Action {
     Resend(ResendArgs),
     /// Close one for good, with a reason that stays on record
     Discard(DiscardArgs),
+    /// The broker's dead-letter topics themselves: list, show or export their messages
+    Topic(super::TopicArgs),
 }
 
 /// Flags of `dlq list`.

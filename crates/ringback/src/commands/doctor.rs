@@ -1,0 +1,133 @@
+//! `ringback doctor`: whether everything is set up so that nothing can get lost.
+
+use std::process::ExitCode;
+
+use notification::Ladder;
+use service::http_client::HttpOptions;
+
+use crate::administer::BrokerSide;
+use crate::cli::Output;
+use crate::config::{File, compose, usual};
+use crate::doctor::evidence::{Deadlines, Evidence};
+use crate::doctor::{self, Finding, Level, gather};
+use crate::failure::{Failure, Outcome};
+use crate::render;
+use crate::screen::{self, Format, Paint};
+use crate::setup::{self, Wanted};
+
+const EXAMPLES: &str = "\
+Examples:
+  ringback doctor
+  ringback doctor --json | jq '.findings[] | select(.level != \"ok\")'
+
+Nothing is changed, consumed or posted by looking. A line that begins with ? could not be checked, and says why.
+Exit code 0 if nothing is wrong or there are only warnings, 1 if there is a failure.";
+
+/// Flags of `doctor`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The ladder of every endpoint, as the notifier is told by the same flag
+    #[arg(long, env = "RINGBACK_LADDER", value_name = "LADDER")]
+    pub ladder: Option<Ladder>,
+    /// Where the broker is.
+    #[command(flatten)]
+    pub broker: BrokerSide,
+    /// How the result is written.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Asks, judges, tells.
+pub async fn run(args: Args) -> Outcome {
+    let file = args.broker.read()?;
+    let wanted = setup::wanted(&file, args.ladder.as_ref())?;
+    let evidence = gather(&args, &file, wanted).await?;
+    let findings = doctor::findings(&evidence);
+    match args.output.format() {
+        Format::Text => screen::line(&render::doctor::text(&findings, Paint::for_stdout())),
+        Format::Json => screen::json(&serde_json::json!({ "findings": findings }))?,
+    }
+    Ok(exit_code(&findings))
+}
+
+fn exit_code(findings: &[Finding]) -> ExitCode {
+    if findings.iter().any(|finding| finding.level == Level::Fail) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+async fn gather(args: &Args, file: &File, wanted: Wanted) -> Result<Evidence, Failure> {
+    let client = args.broker.client(file, "doctor")?;
+    let admin = match args.broker.admin_config(file)? {
+        Some(_) => Some(args.broker.admin(file)?),
+        None => None,
+    };
+    let http = service::http_client::build(&HttpOptions::default())
+        .map_err(|error| Failure::operation(format!("no HTTP client: {error:#}")))?;
+    let data = &args.broker.data.data_dir;
+    let database = |service| compose::database(service, file, None, data);
+    let (at_bank1, at_bank2, at_notifier) = (
+        database("bank1")?,
+        database("bank2")?,
+        database("notifier")?,
+    );
+    let bank1_sets = [producer::MIGRATIONS, banks::bank1::MIGRATIONS];
+    let bank2_sets = [receiver::MIGRATIONS, banks::bank2::MIGRATIONS];
+    let notifier_sets = [notifier::MIGRATIONS];
+    let base = |listen: std::net::SocketAddr| format!("http://{listen}");
+    let urls = [
+        base(file.bank1.listen.unwrap_or(usual::BANK1)),
+        base(file.bank2.listen.unwrap_or(usual::BANK2)),
+        base(file.notifier.listen),
+    ];
+    let broker = async {
+        match &admin {
+            Some(admin) => Some(gather::broker(admin, &wanted).await),
+            None => None,
+        }
+    };
+    let dead = async {
+        match &admin {
+            Some(admin) => Some(gather::dead(admin, &wanted, &at_notifier).await),
+            None => None,
+        }
+    };
+    let endpoints = async {
+        let mut answers = Vec::new();
+        for endpoint in &file.endpoint {
+            let (address, answer) = gather::endpoint(&endpoint.url).await;
+            answers.push((endpoint.id.to_string(), address, answer));
+        }
+        answers
+    };
+    let (grpc, broker, dead, endpoints, db1, db2, db3, bank1, bank2, notifier) = tokio::join!(
+        gather::grpc(&client, &wanted),
+        broker,
+        dead,
+        endpoints,
+        gather::database("bank1", &at_bank1, &bank1_sets),
+        gather::database("bank2", &at_bank2, &bank2_sets),
+        gather::database("notifier", &at_notifier, &notifier_sets),
+        gather::service(&http, "bank1", &urls[0], "/accounts"),
+        gather::service(&http, "bank2", &urls[1], "/accounts"),
+        gather::service(&http, "notifier", &urls[2], "/health/ready"),
+    );
+    Ok(Evidence {
+        config: args.broker.path().display().to_string(),
+        initiator: file.initiator.as_ref().map(|initiator| Deadlines {
+            transaction: initiator.transaction_deadline,
+            check_back_after: initiator.check_back_after,
+        }),
+        crashes_workers_after: file.notifier.crashes_workers_after,
+        grpc: (args.broker.grpc_shown(file)?, grpc),
+        broker,
+        databases: vec![db1, db2, db3],
+        services: vec![bank1, bank2, notifier],
+        endpoints,
+        dead,
+        wanted,
+    })
+}

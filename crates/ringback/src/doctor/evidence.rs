@@ -1,0 +1,109 @@
+//! What was asked and answered: all that judging needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use database::Schema;
+
+use crate::setup::{Found, Wanted};
+
+/// An answer, or why there is none.
+pub type Asked<T> = Result<T, String>;
+
+/// Everything that was asked.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// The configuration's file, for the commands that are to be pasted.
+    pub config: String,
+    /// What it asks of the broker.
+    pub wanted: Wanted,
+    /// How it sets the initiator's deadlines; absent without one.
+    pub initiator: Option<Deadlines>,
+    /// `[notifier] crashes_workers_after`.
+    pub crashes_workers_after: u32,
+    /// Where gRPC is, and whether each wanted topic has a route there.
+    pub grpc: (String, Asked<()>),
+    /// What administration told; `None`: it is not configured.
+    pub broker: Option<Asked<BrokerFacts>>,
+    /// The services' databases.
+    pub databases: Vec<DatabaseFacts>,
+    /// The services.
+    pub services: Vec<ServiceFacts>,
+    /// The receivers: id, host and port, whether it takes connections.
+    pub endpoints: Vec<(String, String, Asked<()>)>,
+    /// Letters and the topics that should hold them; `None`: not configured.
+    pub dead: Option<Asked<DeadFacts>>,
+}
+
+/// The initiator's deadlines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// The longest local transaction.
+    pub transaction: Duration,
+    /// From the half message to its first check-back.
+    pub check_back_after: Duration,
+}
+
+/// What administration told.
+#[derive(Debug, Clone)]
+pub struct BrokerFacts {
+    /// Topics and groups.
+    pub found: Found,
+    /// Each broker of the cluster.
+    pub nodes: Vec<NodeFacts>,
+    /// Halves that ran out of check-backs and are still kept.
+    pub out_of_checks: Asked<u64>,
+    /// By how much the broker's clock is ahead of this machine's, as the newest message shows: a lower bound.
+    pub clock_ahead_ms: Option<i64>,
+}
+
+/// One broker.
+#[derive(Debug, Clone)]
+pub struct NodeFacts {
+    /// Its name.
+    pub name: String,
+    /// Where it answers administration.
+    pub address: String,
+    /// What it calls its version.
+    pub version: Asked<Option<String>>,
+    /// Its configuration.
+    pub settings: Asked<BTreeMap<String, String>>,
+}
+
+/// One service's database.
+#[derive(Debug, Clone)]
+pub struct DatabaseFacts {
+    /// Whose.
+    pub service: String,
+    /// How far its tables are; `None`: there is no database yet.
+    pub schemas: Asked<Option<Vec<Schema>>>,
+}
+
+/// One service.
+#[derive(Debug, Clone)]
+pub struct ServiceFacts {
+    /// Which.
+    pub name: String,
+    /// Where.
+    pub url: String,
+    /// What it says it lacks; empty if nothing.
+    pub lacks: Asked<Vec<String>>,
+    /// By how much its clock is ahead of this machine's.
+    pub clock_ahead_ms: Option<i64>,
+}
+
+/// A dead letter, as record and topic both know it: group, source, number, generation.
+pub type LetterId = (String, String, String, u32);
+
+/// Letters and the topics that should hold them.
+#[derive(Debug, Clone, Default)]
+pub struct DeadFacts {
+    /// Letters that say when they were forwarded.
+    pub forwarded: BTreeSet<LetterId>,
+    /// Letters that do not.
+    pub unforwarded: BTreeSet<LetterId>,
+    /// What the topics hold.
+    pub in_topic: BTreeSet<LetterId>,
+    /// Messages of the topics that are no notifications.
+    pub strangers: u64,
+}

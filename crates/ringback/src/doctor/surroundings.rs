@@ -1,0 +1,129 @@
+//! What is around the broker: clocks, databases, services, receivers.
+
+use super::evidence::{DatabaseFacts, ServiceFacts};
+use super::{Evidence, Finding, Level};
+
+/// Beyond this, signatures are refused and times mislead.
+const MOST_SKEW_MS: i64 = 5_000;
+
+pub(super) fn findings(evidence: &Evidence) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(Ok(facts)) = &evidence.broker {
+        findings.push(match facts.clock_ahead_ms {
+            Some(ahead) => clock("broker", ahead),
+            None => Finding::unknown(
+                "broker clock",
+                "only messages show it, and there is none yet in the configured topics",
+            ),
+        });
+    }
+    findings.extend(evidence.databases.iter().flat_map(database));
+    for service in &evidence.services {
+        findings.push(self::service(service));
+        if let Some(ahead) = service.clock_ahead_ms {
+            findings.push(clock(&service.name, ahead));
+        }
+    }
+    for (id, address, answer) in &evidence.endpoints {
+        let subject = format!("endpoint {id}");
+        findings.push(match answer {
+            Ok(()) => Finding::ok(subject, format!("{address} takes connections")),
+            Err(why) => Finding::bad(
+                Level::Fail,
+                subject,
+                format!("{address}: {why}"),
+                "takes connections",
+                "start the receiver, or correct the endpoint's url; until then attempts climb its ladder",
+            ),
+        });
+    }
+    findings
+}
+
+fn clock(whose: &str, ahead_ms: i64) -> Finding {
+    let subject = format!("{whose} clock");
+    if ahead_ms.abs() <= MOST_SKEW_MS {
+        return Finding::ok(subject, "agrees with this machine's");
+    }
+    let direction = if ahead_ms > 0 { "ahead of" } else { "behind" };
+    Finding::bad(
+        Level::Warn,
+        subject,
+        format!("{} s {direction} this machine's", ahead_ms.abs() / 1000),
+        "within 5 s",
+        "timedatectl set-ntp true   (on both machines)",
+    )
+}
+
+fn database(facts: &DatabaseFacts) -> Vec<Finding> {
+    let subject = format!("{} database", facts.service);
+    let schemas = match &facts.schemas {
+        Ok(Some(schemas)) => schemas,
+        Ok(None) => {
+            return vec![Finding::unknown(
+                subject,
+                format!(
+                    "not there yet: {} makes it at its first start",
+                    facts.service
+                ),
+            )];
+        }
+        Err(why) => {
+            return vec![Finding::bad(
+                Level::Fail,
+                subject,
+                why,
+                "can be read and written",
+                "start the database server, or correct the database's url",
+            )];
+        }
+    };
+    let each = schemas.iter().map(|schema| {
+        let subject = format!("{subject} {}", schema.name);
+        if let Some(newest) = schema.unknown.last() {
+            return Finding::bad(
+                Level::Fail,
+                subject,
+                format!("schema {newest}: a newer program has migrated it"),
+                format!(
+                    "schema {}",
+                    schema.version - i64::try_from(schema.unknown.len()).unwrap_or(0)
+                ),
+                "run the newer program, or restore a backup",
+            );
+        }
+        if schema.pending.is_empty() {
+            Finding::ok(subject, format!("schema {}", schema.version))
+        } else {
+            Finding::bad(
+                Level::Warn,
+                subject,
+                format!("schema {}", schema.version),
+                format!("schema {}", schema.pending.last().copied().unwrap_or(0)),
+                format!("start {}: it migrates at its start", facts.service),
+            )
+        }
+    });
+    each.collect()
+}
+
+fn service(facts: &ServiceFacts) -> Finding {
+    let subject = facts.name.clone();
+    match &facts.lacks {
+        Ok(lacks) if lacks.is_empty() => Finding::ok(subject, format!("{} is ready", facts.url)),
+        Ok(lacks) => Finding::bad(
+            Level::Fail,
+            subject,
+            format!("{} lacks: {}", facts.url, lacks.join("; ")),
+            "ready",
+            "see the findings above, and its log",
+        ),
+        Err(why) => Finding::bad(
+            Level::Fail,
+            subject,
+            why,
+            "answers",
+            "ringback up   (or start the service)",
+        ),
+    }
+}

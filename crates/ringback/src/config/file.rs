@@ -237,7 +237,7 @@ mod tests {
             "my/ringback.toml",
             "line 3",
             "unknown field `lissten`",
-            "expected `listen`",
+            "expected one of `listen`",
         ] {
             assert!(message.contains(part), "{part} in:\n{message}");
         }

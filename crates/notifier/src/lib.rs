@@ -42,11 +42,13 @@ mod alarm;
 mod backoff;
 mod config;
 mod endpoint;
+mod inspect;
 mod ladders;
 mod parking;
 mod run;
 mod store_health;
 
 pub use config::{Config, EndpointConfig, OperatorToken, Settings, SubscriptionConfig};
+pub use inspect::{LetterOnRecord, letters_on_record};
 pub use record::MIGRATIONS;
 pub use run::run;

@@ -6,12 +6,14 @@
 //! - [`Load`] transfers on and on, and [`BankRun`] is the account at the end.
 //! - [`FakeReceiver`] is an HTTP server with a script of behaviours and a log of what reached it.
 //! - [`eventually`] waits for a fact under a deadline; nothing here sleeps and hopes.
+//! - [`MariaDb`] is a database server of one test's own, to be killed, filled and set read-only.
 //! - [`settings`] reads the few variables that make a run longer or repeat it.
 
 mod bank_run;
 mod fake_receiver;
 mod leftovers;
 mod load;
+mod mariadb;
 mod replica;
 mod run;
 pub mod settings;
@@ -24,6 +26,7 @@ pub use demo::eventually;
 pub use fake_receiver::{Behaviour, FakeReceiver, Ring};
 pub use leftovers::{lives, pids_of, send};
 pub use load::{Load, Transferred, longest_gap};
+pub use mariadb::MariaDb;
 pub use replica::{Replica, arguments};
 pub use run::{Finished, run, run_within, spawn};
 pub use stage::{PATIENCE, Setting, TestStage, http};

@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use database::Dialect;
+use database::testing::Databases;
 use demo::{
-    Addresses, BrokerChoice, ConfigFile, DataFolder, DemoAmounts, Ports, Program, Stage, StagePlan,
-    Timings, UsualPorts, World,
+    Addresses, BrokerChoice, ConfigFile, DataFolder, DatabaseUrls, DemoAmounts, Ports, Program,
+    Stage, StagePlan, Timings, UsualPorts, World,
 };
 use tempfile::TempDir;
 
@@ -20,6 +22,8 @@ pub struct Setting {
     pub broker: BrokerChoice,
     /// Changes the text of `ringback.toml` before the services read it.
     pub config: Box<dyn Fn(String) -> String>,
+    /// Databases on a server of the test's own; otherwise SQLite, or the server that all tests run on.
+    pub databases: Option<DatabaseUrls>,
 }
 
 impl Default for Setting {
@@ -28,6 +32,7 @@ impl Default for Setting {
             ladder: "1s,2s,3s",
             broker: BrokerChoice::Embedded,
             config: Box::new(|text| text),
+            databases: None,
         }
     }
 }
@@ -58,6 +63,8 @@ pub struct TestStage {
     /// Their folder.
     pub folder: DataFolder,
     temporary: Option<TempDir>,
+    /// Dropped behind the services that use them.
+    _databases: Databases,
 }
 
 impl TestStage {
@@ -74,12 +81,15 @@ impl TestStage {
             amounts: DemoAmounts::On,
             ladder: None,
         };
+        let databases = Databases::within(folder.path());
+        let mut config = ConfigFile::new(setting.ladder, Timings::DEMO);
+        config.databases = setting.databases.or_else(|| urls(&databases));
         let mut ports = Ports::new(UsualPorts::Avoid, fastrand::Rng::new());
         // Another process may take a port between the look and the bind; then with others.
         let mut tries = 0;
         let stage = loop {
             let addresses = addresses(&setting.broker, &mut ports);
-            let file = ConfigFile::new(setting.ladder, Timings::DEMO)
+            let file = config
                 .write(folder.path(), &addresses)
                 .expect("the folder can be written to");
             let text = std::fs::read_to_string(&file).expect("just written");
@@ -97,6 +107,7 @@ impl TestStage {
             world,
             folder,
             temporary: Some(temporary),
+            _databases: databases,
         }
     }
 }
@@ -109,6 +120,19 @@ impl Drop for TestStage {
                 temporary.keep().join("logs").display()
             );
         }
+    }
+}
+
+/// The services' databases on the server that all tests run on, if one is named.
+fn urls(databases: &Databases) -> Option<DatabaseUrls> {
+    let url = |name| databases.config(name).url;
+    match databases.dialect() {
+        Dialect::Sqlite => None,
+        Dialect::MariaDb => Some(DatabaseUrls {
+            bank1: url("bank1"),
+            bank2: url("bank2"),
+            notifier: url("notifier"),
+        }),
     }
 }
 

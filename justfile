@@ -40,6 +40,7 @@ mariadb-down:
 # Every test that opens a database, on MariaDB
 test-mariadb: mariadb-up
     RINGBACK_TEST_DATABASE=$(scripts/mariadb.sh url) cargo test --locked -p database -p producer -p receiver -p notifier -p banks
+    RINGBACK_TEST_DATABASE=$(scripts/mariadb.sh url) cargo test --locked -p ringback-tests --test chaos_bank1 --test chaos_notifier --test database_starts --test database_faults
 
 
 # One list of behaviours on the embedded broker and on an Apache RocketMQ of its own, with a table of both

@@ -51,6 +51,7 @@ pub use schema::Schema;
 pub use server::Server;
 pub use tx::Tx;
 
+use session::Role;
 use trouble::Trouble;
 
 /// An open database: a pool to write and a pool to read. Cloning shares both.
@@ -115,7 +116,7 @@ impl Database {
     /// lock wait for it; then the error's kind is [`Kind::Retry`].
     pub async fn begin(&self) -> Result<Tx, DatabaseError> {
         let inner = &self.inner;
-        let connection = self.acquire(&inner.writers).await?;
+        let connection = self.acquire(&inner.writers, Role::Write).await?;
         Tx::begin(
             connection,
             inner.dialect,
@@ -128,12 +129,12 @@ impl Database {
     /// A connection to read with, outside of any transaction: each statement sees what is
     /// committed then. On SQLite it refuses to write.
     pub async fn read(&self) -> Result<PoolConnection<Any>, DatabaseError> {
-        self.acquire(&self.inner.readers).await
+        self.acquire(&self.inner.readers, Role::Read).await
     }
 
     /// A connection on which each statement commits by itself.
     pub async fn write(&self) -> Result<PoolConnection<Any>, DatabaseError> {
-        self.acquire(&self.inner.writers).await
+        self.acquire(&self.inner.writers, Role::Write).await
     }
 
     /// Which of the two it is.
@@ -160,7 +161,11 @@ impl Database {
         }
     }
 
-    async fn acquire(&self, pool: &Pool<Any>) -> Result<PoolConnection<Any>, DatabaseError> {
+    async fn acquire(
+        &self,
+        pool: &Pool<Any>,
+        role: Role,
+    ) -> Result<PoolConnection<Any>, DatabaseError> {
         let began = tokio::time::Instant::now();
         let mut refused = std::pin::pin!(self.inner.trouble.refused().notified());
         refused.as_mut().enable();
@@ -170,7 +175,7 @@ impl Database {
                 Err(sqlx::Error::PoolTimedOut) => {}
                 Err(error) => return Err(error.into()),
             },
-            () = refused => {}
+            () = refused, if role == Role::Write => {}
         }
         let usual = match self.inner.dialect {
             Dialect::Sqlite => "others are writing",

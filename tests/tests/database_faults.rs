@@ -157,8 +157,13 @@ async fn a_full_disk_refuses_transfers_and_loses_none() {
 /// Inserts until the server says that there is no more room.
 async fn fill(server: &MariaDb) {
     server
-        .sql("CREATE PROCEDURE filler.fill() BEGIN DECLARE CONTINUE HANDLER FOR 1114 SET @full = 1; SET @full = 0; \
-              WHILE @full = 0 DO INSERT INTO filler.rows_of_it (text) VALUES (REPEAT('x', 4000)); END WHILE; END")
+        .routine(
+            "CREATE PROCEDURE filler.fill() BEGIN \
+             DECLARE CONTINUE HANDLER FOR 1114 SET @full = 1; \
+             SET @full = 0; \
+             WHILE @full = 0 DO INSERT INTO filler.rows_of_it (text) VALUES (REPEAT('x', 4000)); END WHILE; \
+             END",
+        )
         .await;
     server.sql("CALL filler.fill()").await;
 }

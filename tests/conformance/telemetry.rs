@@ -26,7 +26,7 @@ pub(crate) struct Telemetry {
 /// A server may keep even its headers until it has something to say.
 enum Hearing {
     Opening(AbortOnDropHandle<Result<Streaming<v2::TelemetryCommand>, tonic::Status>>),
-    Open(Streaming<v2::TelemetryCommand>),
+    Open(Box<Streaming<v2::TelemetryCommand>>),
 }
 
 impl Hearing {
@@ -38,7 +38,7 @@ impl Hearing {
                     let opened = opening.await;
                     let opened =
                         opened.map_err(|error| tonic::Status::cancelled(error.to_string()));
-                    *self = Hearing::Open(opened??);
+                    *self = Hearing::Open(Box::new(opened??));
                 }
             }
         }

@@ -87,6 +87,10 @@ impl Databases {
 }
 
 impl Place {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "for tests, which have no other way to be told"
+    )]
     fn of(folder: &Path) -> Place {
         match std::env::var(VARIABLE) {
             Ok(url) if !url.is_empty() => Place::Server {

@@ -80,6 +80,10 @@ impl Environment {
     }
 
     /// The process's own variables.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this crate reads the environment"
+    )]
     pub fn read() -> Self {
         Self::from(|name| std::env::var(name).ok())
     }

@@ -215,9 +215,8 @@ mod tests {
     use super::*;
 
     fn refusal(text: &str) -> String {
-        let failure = File::parse(text, Path::new("my/ringback.toml"))
-            .err()
-            .expect("this text is refused");
+        let failure =
+            File::parse(text, Path::new("my/ringback.toml")).expect_err("this text is refused");
         assert_eq!(failure.kind, crate::failure::Kind::Usage);
         failure.message
     }

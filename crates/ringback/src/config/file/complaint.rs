@@ -103,8 +103,7 @@ mod tests {
 
     fn refusal(text: &str) -> String {
         File::parse(text, Path::new("ringback.toml"))
-            .err()
-            .expect("this text is refused")
+            .expect_err("this text is refused")
             .message
     }
 

@@ -92,7 +92,12 @@ impl Place {
         reason = "for tests, which have no other way to be told"
     )]
     fn of(folder: &Path) -> Place {
-        match std::env::var(VARIABLE) {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "tests have no configuration but the environment"
+        )]
+        let named = std::env::var(VARIABLE);
+        match named {
             Ok(url) if !url.is_empty() => Place::Server {
                 server: Server::new(&url).unwrap_or_else(|error| panic!("{VARIABLE}: {error}")),
                 prefix: unique(),

@@ -175,7 +175,7 @@ async fn what_a_running_system_refuses_it_explains() {
         .await;
     unknown.refuses(1, &["from_account", "99", "ringback accounts"]);
     let overdraft = system.run(&["transfer", "--amount", "10000.01"]).await;
-    overdraft.refuses(1, &["amount_fen", "1000001", "10,000.00"]);
+    overdraft.refuses(1, &["amount 10,000.01", "10,000.00 yuan"]);
     for args in [
         &["status", "ffff"][..],
         &["dlq", "show", "ffff"],

@@ -150,6 +150,17 @@ pub struct DataDir {
     pub data_dir: PathBuf,
 }
 
+impl DataDir {
+    /// What a command that is suggested needs, to ask the same system: nothing for the usual folder.
+    pub(crate) fn flag(&self) -> String {
+        if self.data_dir == std::path::Path::new(".ringback") {
+            String::new()
+        } else {
+            format!(" --data-dir {}", self.data_dir.display())
+        }
+    }
+}
+
 /// Over the flags that say where the services are: seldom needed.
 const HEADING: &str = "Where the services are [default: as the data folder says]";
 

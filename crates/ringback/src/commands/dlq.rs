@@ -1,5 +1,6 @@
 //! `ringback dlq`: what could not be delivered, and what an operator does about it.
 
+mod beside;
 mod flags;
 mod resend;
 mod topic;
@@ -84,7 +85,15 @@ async fn list(args: &ListArgs) -> Outcome {
     };
     let page: LettersPage = reach.get(Who::Notifier, "/v1/dead-letters", &query).await?;
     match args.output.format() {
-        Format::Text => screen::line(&render::dlq::list(&page, &now())),
+        Format::Text => {
+            let topics = beside::topics(&args.services.data.data_dir, &page).await;
+            let asked = render::dlq::Asked {
+                state: args.state,
+                endpoint: args.endpoint.as_ref(),
+                topics: topics.as_deref(),
+            };
+            screen::line(&render::dlq::list(&page, asked, &now()));
+        }
         Format::Json => screen::json(&page)?,
     }
     Ok(ExitCode::SUCCESS)

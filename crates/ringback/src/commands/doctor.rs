@@ -42,7 +42,7 @@ pub struct Args {
 pub async fn run(args: Args) -> Outcome {
     let file = args.broker.read()?;
     let wanted = setup::wanted(&file, args.ladder.as_ref())?;
-    let evidence = gather(&args, &file, wanted).await?;
+    let evidence = Box::pin(gather(&args, &file, wanted)).await?;
     let findings = doctor::findings(&evidence);
     match args.output.format() {
         Format::Text => screen::line(&render::doctor::text(&findings, Paint::for_stdout())),
@@ -74,9 +74,7 @@ async fn gather(args: &Args, file: &File, wanted: Wanted) -> Result<Evidence, Fa
         database("bank2")?,
         database("notifier")?,
     );
-    let bank1_sets = [producer::MIGRATIONS, banks::bank1::MIGRATIONS];
-    let bank2_sets = [receiver::MIGRATIONS, banks::bank2::MIGRATIONS];
-    let notifier_sets = [notifier::MIGRATIONS];
+    let [(_, bank1_sets), (_, bank2_sets), (_, notifier_sets)] = setup::databases::SETS;
     let base = |listen: std::net::SocketAddr| format!("http://{listen}");
     let urls = [
         base(file.bank1.listen.unwrap_or(usual::BANK1)),
@@ -108,9 +106,9 @@ async fn gather(args: &Args, file: &File, wanted: Wanted) -> Result<Evidence, Fa
         broker,
         dead,
         endpoints,
-        gather::database("bank1", &at_bank1, &bank1_sets),
-        gather::database("bank2", &at_bank2, &bank2_sets),
-        gather::database("notifier", &at_notifier, &notifier_sets),
+        gather::database("bank1", &at_bank1, bank1_sets),
+        gather::database("bank2", &at_bank2, bank2_sets),
+        gather::database("notifier", &at_notifier, notifier_sets),
         gather::service(&http, "bank1", &urls[0], "/accounts"),
         gather::service(&http, "bank2", &urls[1], "/accounts"),
         gather::service(&http, "notifier", &urls[2], "/health/ready"),

@@ -10,11 +10,13 @@ use tokio::time::Instant;
 use super::staging::{INTERRUPTED, interrupted};
 use crate::administer::{BrokerSide, failed};
 use crate::cli::Output;
+use crate::config::{File, compose};
 use crate::failure::{Failure, Outcome};
 use crate::render;
 use crate::render::setup::Done;
 use crate::screen::{self, Format, Paint};
 use crate::setup::carry_out::{self, StepError};
+use crate::setup::databases::{self, Mode};
 use crate::setup::{self, Change, Wanted};
 
 /// Between two tries to reach a broker that is waited for.
@@ -37,6 +39,9 @@ pub struct Args {
     /// Say what would be done, and do nothing
     #[arg(long, env = "RINGBACK_DRY_RUN", value_parser = clap::builder::FalseyValueParser::new())]
     pub dry_run: bool,
+    /// Bring the tables of bank1, bank2 and the notifier up to date, too; else each does so at its start
+    #[arg(long, env = "RINGBACK_MIGRATE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub migrate: bool,
     /// Wait for a broker that is not there yet
     #[arg(long, env = "RINGBACK_WAIT", value_parser = clap::builder::FalseyValueParser::new())]
     pub wait: bool,
@@ -74,6 +79,10 @@ pub async fn run(args: Args) -> Outcome {
             return Ok(ExitCode::from(INTERRUPTED));
         }
     };
+    let mut changes = changes;
+    if args.migrate {
+        changes.extend(migrate(&args, &file).await?);
+    }
     match args.output.format() {
         Format::Text => screen::line(&render::setup::text(&changes, done, Paint::for_stdout())),
         Format::Json => {
@@ -81,6 +90,26 @@ pub async fn run(args: Args) -> Outcome {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The services' tables, where the configuration says that they are.
+async fn migrate(args: &Args, file: &File) -> Result<Vec<Change>, Failure> {
+    let mode = if args.dry_run {
+        Mode::Look
+    } else {
+        Mode::Migrate
+    };
+    let data = &args.broker.data.data_dir;
+    let mut changes = Vec::new();
+    for (service, sets) in databases::SETS {
+        let config = compose::database(service, file, None, data)?;
+        let migrated = databases::migrate(service, &config, sets, mode).await;
+        changes.extend(migrated.map_err(|error| {
+            Failure::operation(format!("the database of {service}: {error}"))
+                .help("The broker is set up. Start the database server, or correct its url, and run init again.")
+        })?);
+    }
+    Ok(changes)
 }
 
 /// What is asked of a broker, and until when.

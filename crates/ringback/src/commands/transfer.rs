@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use notification::api::ResultView;
 use notification::api::bank1::{TookMs, TransferAnswer, TransferRequest};
 use notification::api::notifier::NotificationView;
-use notification::{BusinessState, TxNo};
+use notification::{BusinessState, TxNo, yuan};
 use tokio::time::Instant;
 
 pub use self::flags::Args;
@@ -118,18 +118,18 @@ impl Transfer<'_> {
                 );
                 Ok((None, Told::new("rolled_back", text)))
             }
-            Err(AskError::Refused(problem)) => Err(refused(&problem)),
+            Err(AskError::Refused(problem)) => Err(refused(&problem, self.args.amount)),
         }
     }
 
     /// bank1 broke off, or does not know itself: with `--wait` it is asked until it does.
     async fn unknown(&self, why: &str) -> Result<Told, Failure> {
-        let end = render::ending(&self.tx_no);
+        // The whole number: an ending is looked for among what is on record, and this may not be.
         if !self.args.wait {
             let failure = Failure::operation(format!(
                 "{why}; what became of the transfer is not known yet"
             ));
-            return Err(failure.help(format!("Ask again: ringback status {end}")));
+            return Err(failure.help(format!("Ask again: ringback status {}", self.tx_no)));
         }
         self.say(&format!(
             "  {}",
@@ -157,8 +157,9 @@ impl Transfer<'_> {
             }
             None => {
                 let text = format!(
-                    "{}: bank1 has not said what became of it.\nSee: ringback status {end}",
-                    self.paint.notice("UNKNOWN")
+                    "{}: bank1 has not said what became of it.\nSee: ringback status {}",
+                    self.paint.notice("UNKNOWN"),
+                    self.tx_no
                 );
                 Ok(Told::new("unknown", text))
             }
@@ -179,7 +180,7 @@ impl Transfer<'_> {
                 Ok(result) if result.state != BusinessState::Unknown => return Ok(Some(result)),
                 Ok(_) => progress.show("waiting for the check-back …"),
                 Err(AskError::Refused(problem)) if problem.status != 503 => {
-                    return Err(refused(&problem));
+                    return Err(refused(&problem, self.args.amount));
                 }
                 Err(_) => progress.show("waiting for bank1 to come back …"),
             }
@@ -261,8 +262,12 @@ impl Transfer<'_> {
 }
 
 /// bank1 refused: what, why, and what to do.
-fn refused(problem: &notification::api::Problem) -> Failure {
-    let failure = crate::reach::refusal(problem);
+fn refused(problem: &notification::api::Problem, amount_fen: i64) -> Failure {
+    let mut failure = crate::reach::refusal(problem);
+    if let (Some("amount_fen"), Some(limit)) = (problem.field.as_deref(), &problem.limit) {
+        // bank1 speaks of fen; whoever typed the amount typed yuan.
+        failure.message = format!("amount {} is refused: {limit}", yuan(amount_fen));
+    }
     match problem.status {
         409 => failure.help("Leave --tx-no out: each transfer gets a fresh number."),
         422 => failure.help("See the accounts: ringback accounts"),

@@ -165,7 +165,10 @@ fn greet(addresses: &Addresses, args: &Args, took: Duration) {
     } else {
         "Ctrl-C stops everything; data stays."
     });
-    screen::line("Try: cargo run -- transfer --amount 10.00 --wait");
+    screen::line(&format!(
+        "Try: cargo run -- transfer --amount 10.00 --wait{}",
+        args.data.flag()
+    ));
 }
 
 fn tell(restart: Restart) {

@@ -100,7 +100,10 @@ fn database(facts: &DatabaseFacts) -> Vec<Finding> {
                 subject,
                 format!("schema {}", schema.version),
                 format!("schema {}", schema.pending.last().copied().unwrap_or(0)),
-                format!("start {}: it migrates at its start", facts.service),
+                format!(
+                    "start {}: it migrates at its start; or ringback init --migrate",
+                    facts.service
+                ),
             )
         }
     });

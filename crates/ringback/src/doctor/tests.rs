@@ -249,10 +249,13 @@ fn check_backs_that_end_too_soon_or_come_too_quickly_are_told() {
         subjects,
         ["broker-a check-backs", "broker-a transactionCheckInterval"]
     );
-    let (level, subject, _) = only(|e| set(e, "transactionTimeOut", "60000"));
+    let (level, subject, _) = only(|e| {
+        set(e, "transactionCheckInterval", "2000");
+        facts(e).nodes[0].version = Ok(Some("EMBEDDED_0_1_0".into()));
+    });
     assert_eq!(
         (level, subject.as_str()),
-        (Level::Warn, "broker-a transactionTimeOut")
+        (Level::Warn, "broker-a check-backs")
     );
 }
 

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use notification::api::notifier::{Letter, LetterDetail, LettersPage, NotificationView};
-use notification::{InboxState, LetterState};
+use notification::{EndpointId, InboxState, LetterState};
 
 use super::moment::{Now, span};
 use super::{attempt, columns, count, ending, endings};
@@ -10,9 +10,40 @@ use super::{attempt, columns, count, ending, endings};
 /// The most characters of a body that `show` repeats.
 const LONGEST_BODY: usize = 2_000;
 
+/// What was asked of `dlq list`, and what the broker's topics say about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// In which state.
+    pub state: LetterState,
+    /// Of which endpoint; absent: of all.
+    pub endpoint: Option<&'a EndpointId>,
+    /// The second half of the line below the table; absent without administration.
+    pub topics: Option<&'a str>,
+}
+
+/// The second half of that line: whether the topics hold what the letters say.
+pub fn topics(names: &[String], in_topics: usize, absent: usize) -> String {
+    let plural = if names.len() == 1 { "topic" } else { "topics" };
+    let names = names.join(", ");
+    match absent {
+        0 => format!("Broker {plural} {names}: {in_topics}, agrees."),
+        1 => format!(
+            "Broker {plural} {names}: {in_topics}, 1 of these letters is NOT there. See: ringback doctor"
+        ),
+        more => {
+            format!(
+                "Broker {plural} {names}: {in_topics}, {more} of these letters are NOT there. See: ringback doctor"
+            )
+        }
+    }
+}
+
 /// The table of `dlq list`, and the line below it.
-pub fn list(page: &LettersPage, now: &Now) -> String {
-    let foot = foot(page, now);
+pub fn list(page: &LettersPage, asked: Asked<'_>, now: &Now) -> String {
+    let mut foot = foot(page, asked, now);
+    if let Some(topics) = asked.topics {
+        foot = format!("{foot}    {topics}");
+    }
     if page.letters.is_empty() {
         return foot;
     }
@@ -39,7 +70,10 @@ fn row(letter: &Letter, end: &str, now: &Now) -> [String; 7] {
     ]
 }
 
-fn foot(page: &LettersPage, now: &Now) -> String {
+fn foot(page: &LettersPage, asked: Asked<'_>, now: &Now) -> String {
+    if asked.state != LetterState::Open || asked.endpoint.is_some() {
+        return filtered_foot(page, asked);
+    }
     let oldest = page
         .oldest_ms
         .map(|ms| format!(", oldest {}", now.ago(ms)))
@@ -54,6 +88,28 @@ fn foot(page: &LettersPage, now: &Now) -> String {
         ""
     };
     format!("{open}{oldest}.{more}")
+}
+
+/// The line below a list that leaves some out: what is shown, and what is open in all.
+fn filtered_foot(page: &LettersPage, asked: Asked<'_>) -> String {
+    let endpoint = asked
+        .endpoint
+        .map(|id| format!(" of endpoint {id}"))
+        .unwrap_or_default();
+    let shown = u64::try_from(page.letters.len()).unwrap_or(u64::MAX);
+    let letters = match shown {
+        0 => format!("No {} dead letters", asked.state),
+        shown => count(shown, &format!("{} dead letter", asked.state)),
+    };
+    let more = if page.next.is_some() {
+        " Older ones come first; see more with --limit."
+    } else {
+        ""
+    };
+    format!(
+        "{letters}{endpoint}; {} open in all.{more}",
+        page.total_open
+    )
 }
 
 /// One letter whole: what it is, why it died, every attempt, its body, what can be done.
@@ -201,11 +257,73 @@ mod tests {
             oldest_ms: Some(T0),
         };
         assert_eq!(
-            list(&page, &now()),
+            list(&page, all(), &now()),
             "\
 ID     WHEN      ENDPOINT  TRIED  CLASS     REASON          KEY
 …9f52  14:03:07  bank2     4      receiver  ladder used up  transfer 5.00
 1 dead letter, oldest 21 s."
+        );
+    }
+
+    fn all() -> Asked<'static> {
+        Asked {
+            state: LetterState::Open,
+            endpoint: None,
+            topics: None,
+        }
+    }
+
+    #[test]
+    fn what_the_broker_holds_stands_behind_it() {
+        let page = LettersPage {
+            letters: vec![letter()],
+            next: None,
+            total_open: 1,
+            oldest_ms: Some(T0),
+        };
+        let names = ["%DLQ%bank2".to_owned()];
+        let agrees = topics(&names, 1, 0);
+        let asked = Asked {
+            topics: Some(&agrees),
+            ..all()
+        };
+        let text = list(&page, asked, &now());
+        assert!(
+            text.ends_with("1 dead letter, oldest 21 s.    Broker topic %DLQ%bank2: 1, agrees."),
+            "{text}"
+        );
+        assert_eq!(
+            topics(&names, 1, 2),
+            "Broker topic %DLQ%bank2: 1, 2 of these letters are NOT there. See: ringback doctor"
+        );
+    }
+
+    #[test]
+    fn a_filtered_list_says_what_it_shows_and_what_is_open_in_all() {
+        let page = LettersPage {
+            letters: vec![letter()],
+            next: None,
+            total_open: 7,
+            oldest_ms: Some(T0),
+        };
+        let endpoint: EndpointId = "bank2".parse().unwrap();
+        let asked = Asked {
+            state: LetterState::Resent,
+            endpoint: Some(&endpoint),
+            topics: None,
+        };
+        let text = list(&page, asked, &now());
+        assert!(
+            text.ends_with("1 resent dead letter of endpoint bank2; 7 open in all."),
+            "{text}"
+        );
+        let none = LettersPage {
+            letters: vec![],
+            ..page
+        };
+        assert_eq!(
+            list(&none, asked, &now()),
+            "No resent dead letters of endpoint bank2; 7 open in all."
         );
     }
 
@@ -217,7 +335,7 @@ ID     WHEN      ENDPOINT  TRIED  CLASS     REASON          KEY
             total_open: 0,
             oldest_ms: None,
         };
-        assert_eq!(list(&page, &now()), "No open dead letters.");
+        assert_eq!(list(&page, all(), &now()), "No open dead letters.");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! group of Apache RocketMQ that polls for the first time when a topic has a history may begin near its end.
 
 pub mod carry_out;
+pub mod databases;
 pub mod found;
 pub mod plan;
 pub mod wanted;

@@ -87,10 +87,6 @@ impl Databases {
 }
 
 impl Place {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "for tests, which have no other way to be told"
-    )]
     fn of(folder: &Path) -> Place {
         #[expect(
             clippy::disallowed_methods,

@@ -71,7 +71,10 @@ impl World {
     /// Sends and commits these, and moves all of them to the dead-letter topic.
     async fn dead(&self, bodies: &[&'static str]) {
         for body in bodies {
-            let half = self.producer.begin(Message::new("topic_txmsg", *body)).await;
+            let half = self
+                .producer
+                .begin(Message::new("topic_txmsg", *body))
+                .await;
             half.unwrap().commit().await.unwrap();
         }
         let config = ConsumerConfig {

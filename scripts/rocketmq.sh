@@ -48,9 +48,12 @@ die() { printf 'rocketmq: %s\n' "$*" >&2; exit 1; }
 pid_of() {
   local pid
   pid=$(cat "$dir/run/$1.pid" 2>/dev/null) || return 1
-  tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "-Drocketmq.home.dir=$dir" || return 1
+  ours "$pid" || return 1
   printf '%s\n' "$pid"
 }
+
+# Whether process $1 is a JVM of this folder; another folder's name may begin with this one's.
+ours() { tr '\0' '\n' <"/proc/$1/cmdline" 2>/dev/null | grep -qxF -- "-Drocketmq.home.dir=$dir"; }
 
 listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
@@ -179,6 +182,7 @@ certificates() {
 
 configure() {
   mkdir -p "$dir"/{conf,store,log,run}
+  chmod 700 "$dir/conf" # with ACL on, the configuration holds the inner client's secret
   local made
   made=$(cat "$dir/store/.version" 2>/dev/null || echo "$version")
   [ "$made" = "$version" ] || die "the messages in $dir/store are of RocketMQ $made, not $version: wipe them, or set ROCKETMQ_DIR"
@@ -210,7 +214,7 @@ jvm() {
     -cp "$lib/*" "$main" "$@" >"$dir/log/$name.out" 2>&1 </dev/null &
   local pid=$!
   # Until the shell has become the JVM, it would be taken for somebody else's process.
-  until grep -qF -- "-Drocketmq.home.dir=$dir" "/proc/$pid/cmdline" 2>/dev/null || ! kill -0 "$pid" 2>/dev/null; do
+  until ours "$pid" || ! kill -0 "$pid" 2>/dev/null; do
     sleep 0.05
   done
   printf '%s\n' "$pid" >"$dir/run/$name.pid"
@@ -315,8 +319,9 @@ stop() {
   pid=$(pid_of "$1") || { rm -f "$dir/run/$1.pid"; return 0; }
   kill "-$2" "$pid"
   local end=$((SECONDS + 30))
+  # Until it is gone, not only ending: its ports are free only then.
   while kill -0 "$pid" 2>/dev/null; do
-    ((SECONDS < end)) || { say "$1 ($pid) did not end in 30 s: SIGKILL"; kill -KILL "$pid"; break; }
+    ((SECONDS < end)) || { say "$1 ($pid) did not end in 30 s: SIGKILL"; ! ours "$pid" || kill -KILL "$pid"; break; }
     sleep 0.2
   done
   rm -f "$dir/run/$1.pid"

@@ -36,12 +36,15 @@ impl Service {
     async fn recall(&self, request: Request<v2::RecallMessageRequest>) -> Result<String, Refusal> {
         client_id(&request)?;
         let asked = request.into_inner();
-        topic_name(asked.topic.as_ref())?;
+        let topic = topic_name(asked.topic.as_ref())?;
         let handle: RecallHandle = asked.recall_handle.parse()?;
         if !self.rules.recall_enabled {
             return Err(Refusal::server_error(
                 "recall failed, operation is forbidden",
             ));
+        }
+        if handle.topic != topic {
+            return Err(Refusal::server_error("recall failed, topic not match"));
         }
         let gone = || Refusal::new(v2::Code::NotFound, "recall failed, no such delayed message");
         let topic = self.catalog.topic(&handle.topic).ok_or_else(gone)?.id;

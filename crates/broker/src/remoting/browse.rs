@@ -124,7 +124,7 @@ fn outside(offset: i64, ends: Ends) -> PullAnswer {
         } else {
             PullOutcome::OffsetMoved
         },
-        next_offset: offset.clamp(first, next),
+        next_offset: offset.max(first).min(next),
         min_offset: first,
         max_offset: next,
         messages: bytes::Bytes::new(),
@@ -159,4 +159,19 @@ fn never_received() -> Refused {
 
 fn number(offset: u64) -> i64 {
     i64::try_from(offset).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_outside_of_a_queue_is_sent_to_its_nearer_end() {
+        let ends = Ends { first: 2, next: 5 };
+        let next = |offset| outside(offset, ends).next_offset;
+        assert_eq!((next(-1), next(1), next(5), next(9)), (2, 2, 5, 5));
+        // A store whose ends contradict each other is no reason to fall over.
+        let ends = Ends { first: 5, next: 0 };
+        assert_eq!(outside(3, ends).next_offset, 0);
+    }
 }

@@ -48,9 +48,12 @@ pub(super) fn state(request: &Frame) -> Result<Frame, Refused> {
     Ok(with_body(request, info.to_body()?))
 }
 
+/// How long messages are kept, to the millisecond; Apache RocketMQ has no such setting.
+const RETENTION_MS: &str = "retentionMs";
+
 /// The configuration, under the names of Apache RocketMQ's.
 pub(super) fn settings(config: &Config) -> BTreeMap<String, String> {
-    let hours = config.retention.as_secs() / 3600;
+    let retention_ms = millis(config.retention);
     [
         ("brokerClusterName", CLUSTER.to_owned()),
         ("brokerName", BROKER.to_owned()),
@@ -58,7 +61,12 @@ pub(super) fn settings(config: &Config) -> BTreeMap<String, String> {
         ("brokerRole", "ASYNC_MASTER".to_owned()),
         // Nothing is answered before it is on disk.
         ("flushDiskType", "SYNC_FLUSH".to_owned()),
-        ("fileReservedTime", hours.to_string()),
+        // Whole hours, rounded up: [`RETENTION_MS`] is exact.
+        (
+            "fileReservedTime",
+            retention_ms.div_ceil(3_600_000).to_string(),
+        ),
+        (RETENTION_MS, retention_ms.to_string()),
         ("transactionTimeOut", millis(config.check_after).to_string()),
         (
             "transactionCheckInterval",
@@ -145,5 +153,25 @@ fn wire_kind(kind: TopicKind) -> WireKind {
         TopicKind::Normal => WireKind::Normal,
         TopicKind::Transaction => WireKind::Transaction,
         TopicKind::Delay => WireKind::Delay,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn retention_is_told_in_hours_rounded_up_and_to_the_millisecond() {
+        for (minutes, hours) in [(30, "1"), (60, "1"), (90, "2"), (72 * 60, "72")] {
+            let config = Config {
+                retention: Duration::from_secs(minutes * 60),
+                ..Config::default()
+            };
+            let settings = settings(&config);
+            assert_eq!(settings["fileReservedTime"], hours, "{minutes} min");
+            assert_eq!(settings[RETENTION_MS], (minutes * 60_000).to_string());
+        }
     }
 }

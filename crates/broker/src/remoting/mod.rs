@@ -2,6 +2,7 @@
 //! servers answer them. It is name server and broker in one; whatever it does not know is answered
 //! "not supported". A connection that sends what is no frame is closed.
 //!
+//! - [`conversation`]: one connection, its deadlines and limits;
 //! - [`describe`]: the cluster (106), a topic's route (105), lists of topics (21) and groups (201),
 //!   the configuration (26), the state (28);
 //! - [`create`]: topics (17) and groups (200);
@@ -12,6 +13,7 @@
 //! from the last commit.
 
 mod browse;
+mod conversation;
 mod create;
 mod describe;
 mod stored;
@@ -21,13 +23,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use conversation::converse;
 use rocketmq_wire::remoting::{
     self as wire, FieldError, Frame, INVALID_PARAMETER, REQUEST_CODE_NOT_SUPPORTED, SUCCESS,
     SYSTEM_ERROR, TOPIC_NOT_FOUND,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -39,12 +40,8 @@ use crate::{Config, StoreError};
 
 /// Connections served at a time; administration needs few.
 const CONNECTIONS: usize = 64;
-/// A connection that says nothing for so long is closed: it takes a place.
-const IDLE: Duration = Duration::from_secs(60);
 /// Before the next try when no connection can be accepted: mostly there are no files left.
 const PAUSE: Duration = Duration::from_millis(100);
-/// A request that wants no answer.
-const ONE_WAY: i32 = 2;
 
 /// What the answers are made from.
 #[derive(Clone)]
@@ -87,7 +84,14 @@ impl Remoting {
                 Ok((stream, _)) => {
                     let remoting = self.clone();
                     connections.spawn(async move {
-                        if let Err(error) = remoting.converse(stream).await {
+                        let Ok(itself) = stream.local_addr() else {
+                            return;
+                        };
+                        let answer = |request| {
+                            let remoting = remoting.clone();
+                            async move { remoting.answer(&request, itself).await }
+                        };
+                        if let Err(error) = converse(stream, answer).await {
                             tracing::debug!(event = "remoting_connection_ended", %error);
                         }
                     });
@@ -103,24 +107,6 @@ impl Remoting {
         }
         // After this nobody begins to read.
         connections.shutdown().await;
-    }
-
-    /// Answers one connection's requests in their order.
-    async fn converse(&self, mut stream: TcpStream) -> std::io::Result<()> {
-        let itself = stream.local_addr()?;
-        let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
-        loop {
-            while let Some(request) = Frame::decode(&mut incoming).map_err(std::io::Error::other)? {
-                let reply = self.answer(&request, itself).await;
-                if request.flag & ONE_WAY == 0 && !request.is_response() {
-                    reply.encode(&mut outgoing).map_err(std::io::Error::other)?;
-                    stream.write_all_buf(&mut outgoing).await?;
-                }
-            }
-            if tokio::time::timeout(IDLE, stream.read_buf(&mut incoming)).await?? == 0 {
-                return Ok(());
-            }
-        }
     }
 
     /// Answers a request that came in at the address `itself`.

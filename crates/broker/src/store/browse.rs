@@ -12,7 +12,7 @@ use super::tables::{
     CURSORS, ENDS, HALF_MESSAGES, HALVES, HALVES_TOPIC, MESSAGES, READINGS, half_key, message_key,
     message_offset,
 };
-use super::{Store, failed};
+use super::{Store, failed, upgrade};
 use crate::StoreError;
 use crate::writer::half::HalfState;
 
@@ -61,9 +61,10 @@ impl Look {
     pub(crate) fn ends(&self, topic: u32) -> Result<Ends, StoreError> {
         let ends = self.0.open_table(ENDS).map_err(failed)?;
         let next = ends.get(topic).map_err(failed)?;
-        let next = next.map_or(0, |next| next.value());
+        let mut next = next.map_or(0, |next| next.value());
         let first = if topic == HALVES_TOPIC {
             let halves = self.0.open_table(HALF_MESSAGES).map_err(failed)?;
+            next = next.max(upgrade::end(&halves)?);
             let first = halves.first().map_err(failed)?;
             first.map(|(half, _)| half.value())
         } else {

@@ -8,6 +8,7 @@
 //! - [`record`]: the stored form of a message;
 //! - [`receipt`]: the receipt handle, which is the key of a lease in words;
 //! - [`browse`]: reading by offset, beside the writer;
+//! - [`upgrade`]: what an earlier version left;
 //! - [`lock`]: one process owns the folder.
 
 pub(crate) mod browse;
@@ -15,6 +16,7 @@ pub(crate) mod lock;
 pub(crate) mod receipt;
 pub(crate) mod record;
 pub(crate) mod tables;
+pub(crate) mod upgrade;
 
 use std::ops::Deref;
 

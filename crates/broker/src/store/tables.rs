@@ -5,7 +5,7 @@ use redb::{Database, ReadableDatabase, Table, TableDefinition, WriteTransaction}
 
 use crate::StoreError;
 use crate::clock::UnixMs;
-use crate::store::failed;
+use crate::store::{failed, upgrade};
 
 /// The layout that this version reads and writes.
 const LAYOUT: u64 = 1;
@@ -76,12 +76,12 @@ impl<'t> Tables<'t> {
     }
 }
 
-/// Makes the tables that a store lacks, and refuses one of another layout.
+/// Makes the tables that a store lacks, mends what an earlier version left, and refuses one of another layout.
 pub(crate) fn create(database: &Database) -> Result<(), StoreError> {
     match layout(database)? {
         None => {}
-        Some(LAYOUT) if has_all_tables(database)? => return Ok(()),
-        // Of an earlier version, which had fewer tables.
+        Some(LAYOUT) if has_all_tables(database)? && !upgrade::is_due(database)? => return Ok(()),
+        // Of an earlier version.
         Some(LAYOUT) => {}
         Some(_) => return Err(StoreError::Corrupt("its layout")),
     }
@@ -89,7 +89,7 @@ pub(crate) fn create(database: &Database) -> Result<(), StoreError> {
     {
         let mut meta = transaction.open_table(META).map_err(failed)?;
         meta.insert("layout", LAYOUT).map_err(failed)?;
-        Tables::open(&transaction)?;
+        upgrade::mend(&mut Tables::open(&transaction)?)?;
     }
     transaction.commit().map_err(failed)
 }

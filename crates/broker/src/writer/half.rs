@@ -182,6 +182,8 @@ impl Batch<'_, '_> {
             return self.remove_half(key, half, state);
         }
         let bytes = self.half_message(half)?;
+        let (topic, transaction_id, _) = half_parts(key).ok_or(CORRUPT)?;
+        let topic = self.topic_name(topic)?;
         if state.checks >= rules.check_max {
             let limit_topic = match self.state.topic_ids.get(CHECK_LIMIT_TOPIC) {
                 Some(topic) => *topic,
@@ -190,6 +192,7 @@ impl Batch<'_, '_> {
             let record = Record {
                 store_ms: self.now_ms,
                 base: state.checks,
+                origin: &topic,
                 ..Record::read(&bytes)?
             };
             self.append_record(limit_topic, &record)?;
@@ -211,10 +214,8 @@ impl Batch<'_, '_> {
             checks: state.checks + 1,
             ..state
         };
-        let (topic, transaction_id, _) = half_parts(key).ok_or(CORRUPT)?;
-        let topic = self.topic_name(topic)?.to_string();
         self.effects.orphans.push(Orphan {
-            topic,
+            topic: topic.to_string(),
             transaction_id: transaction_id.to_owned(),
             half,
             checks: next.checks,

@@ -11,7 +11,7 @@ use crate::StoreError;
 use crate::catalog::{Catalog, Group, Topic};
 use crate::clock::UnixMs;
 use crate::store::tables::{self, Tables};
-use crate::store::{failed, parse};
+use crate::store::{failed, parse, upgrade};
 
 /// A topic.
 #[derive(Clone, Debug)]
@@ -99,7 +99,9 @@ impl State {
             }
         }
         let halves = tables.ends.get(tables::HALVES_TOPIC).map_err(failed)?;
-        state.next_half = halves.map_or(0, |next| next.value());
+        let next = halves.map_or(0, |next| next.value());
+        // Whatever the row says, no half takes the place of another.
+        state.next_half = next.max(upgrade::end(&tables.half_messages)?);
         Ok(state)
     }
 

@@ -26,7 +26,7 @@ async fn end(stream: &mut TcpStream, topic: &str, end: End) -> i64 {
     offset(&ask(stream, &request.to_frame(1)).await).unwrap()
 }
 
-async fn pull(stream: &mut TcpStream, topic: &str, offset: i64) -> PullAnswer {
+pub(crate) async fn pull(stream: &mut TcpStream, topic: &str, offset: i64) -> PullAnswer {
     let request = PullRequest {
         topic: topic.to_owned(),
         queue_id: 0,

@@ -37,8 +37,12 @@ fn due_at(id: &str, at: Duration) -> v2::Message {
 }
 
 async fn recall(client: &mut Client, handle: &str) -> v2::RecallMessageResponse {
+    recall_in(client, DELAYED, handle).await
+}
+
+async fn recall_in(client: &mut Client, topic: &str, handle: &str) -> v2::RecallMessageResponse {
     let request = client.request(v2::RecallMessageRequest {
-        topic: Some(resource(DELAYED)),
+        topic: Some(resource(topic)),
         recall_handle: handle.into(),
     });
     client
@@ -111,4 +115,20 @@ async fn where_recalling_is_enabled_a_message_is_taken_back_until_it_is_delivere
         .receive(GROUP, DELAYED, Duration::from_millis(100))
         .await;
     assert!(none.is_empty(), "{none:?}");
+}
+
+#[tokio::test]
+async fn a_handle_takes_back_what_is_in_the_topic_that_the_request_names_and_nothing_else() {
+    let running = start(|config| {
+        with_topic(config);
+        config.recall_enabled = true;
+    })
+    .await;
+    let mut client = running.client("c").await;
+    let due = now() + Duration::from_secs(60);
+    let sent = client.send(due_at("m", due)).await;
+    let refused = recall_in(&mut client, NORMAL, &sent.recall_handle).await;
+    assert_eq!(code(refused.status), Code::InternalServerError);
+    let recalled = recall(&mut client, &sent.recall_handle).await;
+    assert_eq!(code(recalled.status), Code::Ok, "it was still there");
 }

@@ -2,7 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use rocketmq_wire::v2::Code;
+use redb::{ReadableTable as _, TableDefinition};
+use rocketmq_wire::StoredMessage;
+use rocketmq_wire::properties::HALF_TOPIC;
+use rocketmq_wire::v2::{Code, TransactionResolution as Resolution};
+use tokio::net::TcpStream;
+
+use crate::browsing::pull;
 
 use crate::support::*;
 
@@ -100,4 +106,79 @@ async fn stopping_ends_the_polls_that_wait() {
         .unwrap()
         .unwrap();
     assert!(poll.await.unwrap().is_empty());
+}
+
+/// Makes of a stopped broker's store what an earlier version would have left.
+fn as_an_earlier_version_had_it(store: &std::path::Path) {
+    const HALF_MESSAGES: TableDefinition<u64, &[u8]> = TableDefinition::new("half_messages");
+    const ENDS: TableDefinition<u32, u64> = TableDefinition::new("ends");
+    const DELAYED: TableDefinition<&[u8], &[u8]> = TableDefinition::new("delayed");
+    /// Before the tag: format, time and count.
+    const HEAD: usize = 1 + 8 + 4;
+    let transaction = redb::Database::open(store).unwrap().begin_write().unwrap();
+    {
+        let mut halves = transaction.open_table(HALF_MESSAGES).unwrap();
+        let rows = halves.iter().unwrap().map(|row| row.unwrap());
+        let rows: Vec<_> = rows
+            .map(|(half, row)| (half.value(), row.value().to_vec()))
+            .collect();
+        for (half, row) in rows {
+            let text = |at: usize| usize::from(u16::from_le_bytes([row[at], row[at + 1]]));
+            let origin = HEAD + 2 + text(HEAD);
+            let message = origin + 2 + text(origin);
+            assert_eq!(&row[origin + 2..message], TRANSACTIONAL.as_bytes());
+            let nameless = [&row[..origin], &[0, 0], &row[message..]].concat();
+            halves.insert(half, nameless.as_slice()).unwrap();
+        }
+        transaction
+            .open_table(ENDS)
+            .unwrap()
+            .remove(0)
+            .unwrap()
+            .unwrap();
+    }
+    transaction.delete_table(DELAYED).unwrap();
+    transaction.commit().unwrap();
+}
+
+#[tokio::test]
+async fn the_open_halves_of_an_earlier_version_s_store_keep_their_places() {
+    let running = start(|_| {}).await;
+    let mut client = running.client("c").await;
+    for (offset, id) in ["m0", "m1"].into_iter().enumerate() {
+        let sent = client.send(half(id, 30)).await;
+        assert_eq!(usize::try_from(sent.offset), Ok(offset));
+    }
+    drop(client);
+    let running = running
+        .restart_after(|config| as_an_earlier_version_had_it(&config.data.join("messages.redb")))
+        .await;
+    let mut stream = TcpStream::connect(running.broker.remoting_address().unwrap())
+        .await
+        .unwrap();
+    let found = pull(&mut stream, HALF_TOPIC, 0).await;
+    let halves = StoredMessage::decode_all(&found.messages).unwrap();
+    let meant: Vec<_> = halves
+        .iter()
+        .map(|half| (half.message_id(), half.origin()))
+        .collect();
+    let origin = Some(TRANSACTIONAL);
+    assert_eq!(meant, [(Some("m0"), origin), (Some("m1"), origin)]);
+    assert_eq!((found.min_offset, found.max_offset), (0, 2));
+
+    let (mut client, telemetry) = running.consumer().await;
+    assert_eq!(client.send(half("m2", 30)).await.offset, 2);
+    for id in ["m0", "m1", "m2"] {
+        let ended = client.end(id, Resolution::Commit).await;
+        assert_eq!(ended.code(), Code::Ok, "{id}");
+    }
+    let received = client.receive(GROUP, TRANSACTIONAL, SOON).await;
+    let ids: Vec<_> = received.iter().map(id).collect();
+    assert_eq!(ids, ["m0", "m1", "m2"]);
+    drop((client, telemetry));
+
+    // All have ended: their numbers are used up all the same.
+    let running = running.restart().await;
+    let next = running.client("c").await.send(half("m3", 30)).await;
+    assert_eq!(next.offset, 3);
 }

@@ -83,7 +83,13 @@ impl Running {
 
     /// Stops the broker and starts another on the same folder.
     pub(crate) async fn restart(self) -> Running {
+        self.restart_after(|_| {}).await
+    }
+
+    /// As `restart`, with something done to the folder in between.
+    pub(crate) async fn restart_after(self, change: impl FnOnce(&Config)) -> Running {
         self.broker.stop().await.unwrap();
+        change(&self.config);
         let broker = Broker::start(self.config.clone()).await.unwrap();
         Running { broker, ..self }
     }

@@ -39,11 +39,13 @@ pub struct Frame {
 /// Bytes that are no frame. The connection they came on is of no further use.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
-    /// The length field is negative, shorter than a header, or above [`MAX_FRAME`].
-    #[error("a remoting frame of {length} bytes (4 to {MAX_FRAME} are allowed)")]
+    /// The length field is negative, shorter than a header, or above the limit.
+    #[error("a remoting frame of {length} bytes (4 to {limit} are allowed)")]
     Length {
         /// The length that was announced.
         length: i64,
+        /// The most that is read, [`MAX_FRAME`] or less.
+        limit: usize,
     },
     /// The header's length does not fit its frame.
     #[error("a remoting header of {header} bytes in a frame of {frame}")]
@@ -135,6 +137,7 @@ impl Frame {
         if length > MAX_FRAME {
             return Err(FrameError::Length {
                 length: i64::try_from(length).unwrap_or(i64::MAX),
+                limit: MAX_FRAME,
             });
         }
         buffer.reserve(4 + length);
@@ -151,15 +154,24 @@ impl Frame {
     /// # Errors
     /// When the bytes cannot be a frame, whatever follows.
     pub fn decode(buffer: &mut BytesMut) -> Result<Option<Self>, FrameError> {
+        Self::decode_within(buffer, MAX_FRAME)
+    }
+
+    /// As [`decode`](Self::decode), of frames with at most `limit` bytes after the length field.
+    ///
+    /// # Errors
+    /// When the bytes cannot be such a frame, whatever follows.
+    pub fn decode_within(buffer: &mut BytesMut, limit: usize) -> Result<Option<Self>, FrameError> {
         let Some(length_field) = buffer.first_chunk::<4>() else {
             return Ok(None);
         };
         let announced = i32::from_be_bytes(*length_field);
         let length = usize::try_from(announced)
             .ok()
-            .filter(|length| (4..=MAX_FRAME).contains(length))
+            .filter(|length| (4..=limit).contains(length))
             .ok_or(FrameError::Length {
                 length: i64::from(announced),
+                limit,
             })?;
         if buffer.len() < 4 + length {
             return Ok(None);
@@ -280,7 +292,7 @@ mod tests {
         let mut buffer = BytesMut::from(&[0xFF, 0xFF, 0xFF, 0xFF][..]);
         assert!(matches!(
             Frame::decode(&mut buffer),
-            Err(FrameError::Length { length: -1 })
+            Err(FrameError::Length { length: -1, .. })
         ));
     }
 

@@ -71,7 +71,7 @@ fn pool_options(
         .after_connect(move |connection, _| {
             let (settings, noted) = (settings.clone(), noted.clone());
             Box::pin(async move {
-                let done = session::set_up(connection, &settings, dialect, role).await;
+                let done = session::set_up(connection, &settings, dialect).await;
                 noted.take_note_of_fresh(done)
             })
         });
@@ -81,7 +81,6 @@ fn pool_options(
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None),
-        Dialect::MariaDb if role == Role::Read => options,
         // In place of sqlx's ping, and as good as one: a server that became read-only meanwhile is
         // left, and the pool asks the address for another connection.
         Dialect::MariaDb => {
@@ -91,9 +90,12 @@ fn pool_options(
                 .before_acquire(move |connection, _| {
                     let noted = noted.clone();
                     Box::pin(async move {
-                        let writable = session::refuse_read_only(connection).await;
-                        noted.take_note(writable).map(|()| true)
+                        let good = session::still_good(connection).await;
+                        noted.take_note(good).map(|()| true)
                     })
+                })
+                .after_release(|connection, _| {
+                    Box::pin(async move { session::comes_back(connection).await.map(|()| true) })
                 })
         }
     }
@@ -112,7 +114,7 @@ async fn first(
             Ok(Ok(())) => return Ok(()),
             // Many processes starting at once on a new file: the busy time-out does not cover
             // every step of the change to WAL.
-            Ok(Err(error)) if kind(&error) == Kind::Retry => {
+            Ok(Err(error)) if dialect == Dialect::Sqlite && kind(&error) == Kind::Retry => {
                 if tokio::time::Instant::now() >= deadline {
                     return Err(unusable(config, dialect, error));
                 }
@@ -130,7 +132,7 @@ async fn try_out(
     settings: &str,
 ) -> Result<(), sqlx::Error> {
     let mut connection = options.connect().await?;
-    session::set_up(&mut connection, settings, dialect, Role::Write).await?;
+    session::set_up(&mut connection, settings, dialect).await?;
     if dialect == Dialect::Sqlite {
         let begin = raw_sql("BEGIN IMMEDIATE; ROLLBACK");
         // Where somebody else is writing, it can be written to.

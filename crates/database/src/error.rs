@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use sqlx::migrate::MigrateError;
+
 use crate::Kind;
 
 /// Any failure of this crate's.
@@ -73,7 +75,7 @@ pub enum DatabaseError {
         /// The set of migrations.
         name: String,
         /// Why.
-        source: Box<sqlx::migrate::MigrateError>,
+        source: Box<MigrateError>,
     },
     /// A migration was cut off on a database whose DDL can't be rolled back.
     #[error(
@@ -105,6 +107,11 @@ impl DatabaseError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Sql(error) => crate::kind(error),
+            // The server that went in the middle: what is left of the migration is told next time.
+            Self::Migrate { source, .. } => match source.as_ref() {
+                MigrateError::ExecuteMigration(error, _) => crate::kind(error),
+                _ => Kind::Other,
+            },
             Self::MigrationLock { .. } | Self::Away { .. } | Self::NoConnection { .. } => {
                 Kind::Retry
             }

@@ -7,8 +7,10 @@
 //!   that is dropped half-way takes its connection with it, so that nothing of it can come back.
 //!   On MariaDB a transaction that the server ended half-way never reaches COMMIT.
 //! - **Deadlines**: connecting, BEGIN, COMMIT and ROLLBACK each wait no longer than configured;
-//!   [`Database::in_time`] does it for statements.
-//! - **A read-only server** is refused, when it is opened and whenever a connection is taken to write.
+//!   [`Database::in_time`] does it for statements. A connection whose statement was given up does not
+//!   come back unless its server says at once that it is good.
+//! - **A read-only server** is refused, when it is opened and whenever a connection is taken, to read as
+//!   well: it may be the primary of yesterday. So an address that has moved on is followed at once.
 //! - **Errors** come as [`Kind`]: a duplicate is data, a busy database is worth another try, a lost
 //!   connection means that nobody knows.
 //! - **Migrations** ([`Database::migrate`]) run under a lock of our own, since sqlx's does nothing
@@ -51,7 +53,6 @@ pub use schema::Schema;
 pub use server::Server;
 pub use tx::Tx;
 
-use session::Role;
 use trouble::Trouble;
 
 /// An open database: a pool to write and a pool to read. Cloning shares both.
@@ -106,6 +107,38 @@ impl Database {
         }
     }
 
+    /// The same, and makes it ready (its tables, and what else is read or written before the first
+    /// request): a server that goes away in between is waited for and all of it done again.
+    ///
+    /// # Errors
+    /// What waiting can't mend; on SQLite any error.
+    pub async fn ready_when_there<T, F, Fut>(
+        config: &Config,
+        make_ready: F,
+    ) -> Result<(Self, T), DatabaseError>
+    where
+        F: Fn(Self) -> Fut,
+        Fut: Future<Output = Result<T, DatabaseError>>,
+    {
+        loop {
+            let database = Self::open_when_there(config).await?;
+            match make_ready(database.clone()).await {
+                Ok(made) => return Ok((database, made)),
+                Err(error) if database.may_come_back(&error) => {
+                    tracing::warn!(event = "database_awaited", %error, "waiting for the database");
+                    // Not waited for: connections to a host that is gone take their time to close.
+                    drop(database);
+                    tokio::time::sleep(AWAY_PAUSE).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn may_come_back(&self, error: &DatabaseError) -> bool {
+        self.inner.dialect == Dialect::MariaDb && matches!(error.kind(), Kind::Retry | Kind::Lost)
+    }
+
     /// Brings the tables of one set of migrations up to date. Any number of processes may do this
     /// at once. A database that a newer program has migrated further is refused.
     pub async fn migrate(&self, migrations: &Migrations) -> Result<(), DatabaseError> {
@@ -116,7 +149,7 @@ impl Database {
     /// lock wait for it; then the error's kind is [`Kind::Retry`].
     pub async fn begin(&self) -> Result<Tx, DatabaseError> {
         let inner = &self.inner;
-        let connection = self.acquire(&inner.writers, Role::Write).await?;
+        let connection = self.acquire(&inner.writers).await?;
         Tx::begin(
             connection,
             inner.dialect,
@@ -127,14 +160,15 @@ impl Database {
     }
 
     /// A connection to read with, outside of any transaction: each statement sees what is
-    /// committed then. On SQLite it refuses to write.
+    /// committed then. It refuses to write. What decides about a write is better read on the
+    /// connection that writes: an address may lead elsewhere from one connection to the next.
     pub async fn read(&self) -> Result<PoolConnection<Any>, DatabaseError> {
-        self.acquire(&self.inner.readers, Role::Read).await
+        self.acquire(&self.inner.readers).await
     }
 
     /// A connection on which each statement commits by itself.
     pub async fn write(&self) -> Result<PoolConnection<Any>, DatabaseError> {
-        self.acquire(&self.inner.writers, Role::Write).await
+        self.acquire(&self.inner.writers).await
     }
 
     /// Which of the two it is.
@@ -161,11 +195,7 @@ impl Database {
         }
     }
 
-    async fn acquire(
-        &self,
-        pool: &Pool<Any>,
-        role: Role,
-    ) -> Result<PoolConnection<Any>, DatabaseError> {
+    async fn acquire(&self, pool: &Pool<Any>) -> Result<PoolConnection<Any>, DatabaseError> {
         let began = tokio::time::Instant::now();
         let mut refused = std::pin::pin!(self.inner.trouble.refused().notified());
         refused.as_mut().enable();
@@ -175,7 +205,7 @@ impl Database {
                 Err(sqlx::Error::PoolTimedOut) => {}
                 Err(error) => return Err(error.into()),
             },
-            () = refused, if role == Role::Write => {}
+            () = refused => {}
         }
         let usual = match self.inner.dialect {
             Dialect::Sqlite => "others are writing",
@@ -191,6 +221,7 @@ impl Database {
         })
     }
 
+    /// The pool to write with, for SQLite's own way to begin.
     fn writers(&self) -> &Pool<Any> {
         &self.inner.writers
     }

@@ -59,7 +59,7 @@ pub(crate) async fn run(database: &Database, migrations: &Migrations) -> Result<
     let migrator = migrations.migrator();
     match database.dialect() {
         Dialect::Sqlite => on_sqlite(database.writers(), name, &migrator).await,
-        Dialect::MariaDb => on_mariadb(database.writers(), name, &migrator).await,
+        Dialect::MariaDb => on_mariadb(database, name, &migrator).await,
     }
 }
 
@@ -83,11 +83,11 @@ async fn on_sqlite(
 }
 
 async fn on_mariadb(
-    writers: &Pool<Any>,
+    database: &Database,
     name: &str,
     migrator: &Migrator,
 ) -> Result<(), DatabaseError> {
-    let mut connection = writers.acquire().await?;
+    let mut connection = database.write().await?;
     connection.close_on_drop();
     // DDL waits for whoever uses the table: longer than a statement may.
     let patient = AssertSqlSafe(format!(

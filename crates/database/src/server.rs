@@ -10,7 +10,8 @@ use sqlx::{
 
 use crate::config::Config;
 use crate::connect::{CONNECT_WAIT, install_drivers};
-use crate::{DatabaseError, session};
+use crate::kind::mysql_number;
+use crate::{DatabaseError, Kind, kind};
 
 /// MariaDB: the database that the URL names is not there (1049), or too many connections (1040, 1203, 1226).
 const NO_SUCH_DATABASE: u16 = 1049;
@@ -127,33 +128,31 @@ impl fmt::Debug for Server {
     }
 }
 
-/// What it means that no connection came about.
+/// What it means that no connection came about: `Away` if waiting may help.
 pub(crate) fn unusable(url: String, error: &sqlx::Error) -> DatabaseError {
-    let number = error
-        .as_database_error()
-        .and_then(|reported| reported.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>())
-        .map(sqlx::mysql::MySqlDatabaseError::number);
+    let number = mysql_number(error);
     let away = |reason: String| DatabaseError::Away {
+        url: url.clone(),
+        reason,
+    };
+    let open = |reason: String| DatabaseError::Open {
         url: url.clone(),
         reason,
     };
     match error {
         sqlx::Error::PoolTimedOut => away(format!("no answer within {CONNECT_WAIT:?}")),
         sqlx::Error::Io(error) => away(error.to_string()),
-        _ if session::is_read_only(error) => away(error.to_string()),
         sqlx::Error::Database(_) if number.is_some_and(|number| TOO_MANY.contains(&number)) => {
             away(format!("it takes no more connections: {error}"))
         }
-        sqlx::Error::Database(_) if number == Some(NO_SUCH_DATABASE) => DatabaseError::Open {
-            url,
-            reason: format!("{error}; an administrator has to make it: CREATE DATABASE …"),
-        },
-        // The server went while it greeted: it is starting or ending.
-        sqlx::Error::Protocol(_) => away(error.to_string()),
-        _ => DatabaseError::Open {
-            url,
-            reason: error.to_string(),
-        },
+        sqlx::Error::Database(_) if number == Some(NO_SUCH_DATABASE) => open(format!(
+            "{error}; an administrator has to make it: CREATE DATABASE …"
+        )),
+        // It answers, and not as it was configured: no waiting mends that.
+        sqlx::Error::Tls(_) => open(error.to_string()),
+        // It is starting or ending, out of something, or not (yet) part of its cluster.
+        _ if matches!(kind(error), Kind::Retry | Kind::Lost) => away(error.to_string()),
+        _ => open(error.to_string()),
     }
 }
 

@@ -1,8 +1,15 @@
 //! What makes a fresh connection ours: the settings of its session, and the refusal of a read-only server.
 
-use sqlx::{AnyConnection, AssertSqlSafe, Executor, Row as _, raw_sql};
+use std::io;
+use std::time::Duration;
+
+use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor, Row as _, raw_sql};
+use tokio::time::timeout;
 
 use crate::config::{Config, Dialect};
+
+/// How long a server may take to say that a connection is good.
+const ANSWERS_AT_ONCE: Duration = Duration::from_secs(2);
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,20 +58,40 @@ pub(crate) fn settings(config: &Config, dialect: Dialect, role: Role) -> String 
     }
 }
 
-/// Sets a fresh connection up; one to write with is refused where nothing can be written.
+/// Sets a fresh connection up; a server where nothing can be written is refused for reading, too: it
+/// may be a replica, or a primary of yesterday, that shows the past.
 pub(crate) async fn set_up(
     connection: &mut AnyConnection,
     settings: &str,
     dialect: Dialect,
-    role: Role,
 ) -> Result<(), sqlx::Error> {
     // Made of constants and numbers only.
     let settings = AssertSqlSafe(settings.to_owned());
     connection.execute(raw_sql(settings)).await?;
-    if (dialect, role) == (Dialect::MariaDb, Role::Write) {
-        refuse_read_only(connection).await?;
+    match dialect {
+        Dialect::Sqlite => Ok(()),
+        Dialect::MariaDb => refuse_read_only(connection).await,
     }
-    Ok(())
+}
+
+/// Whether a connection that lay idle is still one to the primary. One whose server does not say so at
+/// once is given up, so that whoever waits gets another within its own time.
+pub(crate) async fn still_good(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    let asked = timeout(ANSWERS_AT_ONCE, refuse_read_only(connection)).await;
+    asked.unwrap_or_else(|_elapsed| Err(silent()))
+}
+
+/// Whether a connection that comes back can be used again: a statement that was given up half-way may
+/// still run, or its server be gone. sqlx asks that, too, but waits for ever, and the pool is one
+/// connection short meanwhile.
+pub(crate) async fn comes_back(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    let asked = timeout(ANSWERS_AT_ONCE, connection.ping()).await;
+    asked.unwrap_or_else(|_elapsed| Err(silent()))
+}
+
+fn silent() -> sqlx::Error {
+    let said = format!("the server has not answered within {ANSWERS_AT_ONCE:?}");
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, said))
 }
 
 /// Asks the server whether it is read-only: an account with rights enough would write to a replica

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -17,8 +18,15 @@ use tempfile::TempDir;
 
 use crate::{Config, Database, DatabaseError, Dialect, Server};
 
+mod switch;
+
+pub use switch::Switch;
+
 /// The variable that names the server.
 pub const VARIABLE: &str = "RINGBACK_TEST_DATABASE";
+
+/// Set to 1, it makes a test fail that needs a server and has none: what CI sets, so that none is passed over.
+pub const REQUIRED: &str = "RINGBACK_REQUIRE_MARIADB";
 
 /// The databases of one test, by name; all are gone with it.
 #[derive(Debug)]
@@ -75,6 +83,31 @@ impl Databases {
                 made.entry(name.to_owned()).or_insert_with(make).clone()
             }
         }
+    }
+
+    /// Whether they are on a server, for a test that shows what only MariaDB does. If not, it says on stderr that
+    /// the test is skipped, past the capture of what a passed test prints.
+    ///
+    /// # Panics
+    /// There is no server, and [`REQUIRED`] is set.
+    pub fn on_server(&self) -> bool {
+        if self.dialect() == Dialect::MariaDb {
+            return true;
+        }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "tests have no configuration but the environment"
+        )]
+        let required = std::env::var(REQUIRED).is_ok_and(|value| value == "1");
+        assert!(!required, "{REQUIRED} is 1, and {VARIABLE} names no server");
+        let thread = std::thread::current();
+        let test = thread.name().unwrap_or("a test");
+        // Nobody can be told if stderr is closed.
+        let _unsaid = writeln!(
+            std::io::stderr(),
+            "skipped: {test}: {VARIABLE} names no server"
+        );
+        false
     }
 
     /// Which of the two they are.

@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use banks::Demo;
-use database::Dialect;
 use notification::TxNo;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -22,8 +21,7 @@ struct Left {
 
 async fn cut_off(cut: Cut, left: Left) {
     let folder = Folder::new();
-    if folder.databases.dialect() == Dialect::Sqlite {
-        eprintln!("not run: {} names no server", database::testing::VARIABLE);
+    if !folder.databases.on_server() {
         return;
     }
     let broker = folder.broker(Duration::from_millis(200)).await;

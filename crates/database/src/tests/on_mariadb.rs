@@ -7,17 +7,16 @@ use sqlx::{AssertSqlSafe, Executor, query, query_scalar, raw_sql};
 use tokio::sync::Barrier;
 
 use super::transactions::{ids, insert};
-use crate::testing::{Databases, VARIABLE};
-use crate::{CommitError, Config, Database, DatabaseError, Dialect, Kind, Tx, kind};
+use crate::testing::Databases;
+use crate::{CommitError, Config, Database, DatabaseError, Kind, Tx, kind};
 
 const LINES: &str =
     "CREATE TABLE ledger_line (id INT NOT NULL PRIMARY KEY, word VARCHAR(8)) ENGINE=InnoDB";
 
 /// A database with two rows, 1 and 2; none where no server is named.
-async fn ledger() -> Option<(Databases, Config, Database)> {
+pub(super) async fn ledger() -> Option<(Databases, Config, Database)> {
     let databases = Databases::new();
-    if databases.dialect() == Dialect::Sqlite {
-        eprintln!("not run: {VARIABLE} names no server");
+    if !databases.on_server() {
         return None;
     }
     let config = databases

@@ -115,7 +115,7 @@ impl Caller {
         let service = self.shared.endpoints.service(address);
         service.map_err(|kind| {
             self.shared.endpoints.failed(address);
-            Error::new(operation, kind)
+            Error::new(operation, kind).unsent()
         })
     }
 
@@ -127,12 +127,14 @@ impl Caller {
         timeout: Duration,
         answer: Result<Result<R, Status>, tokio::time::error::Elapsed>,
     ) -> Result<R, Error> {
+        let mut unsent = false;
         let kind = match answer {
             Ok(Ok(reply)) => {
                 self.shared.endpoints.answered(address);
                 return Ok(reply);
             }
             Ok(Err(status)) => {
+                unsent = causes(&status).any(|cause| cause.is::<tonic::ConnectError>());
                 let explain = |cause: &_| self.shared.endpoints.explain(cause);
                 from_transport(&status, address, timeout, explain)
             }
@@ -145,7 +147,7 @@ impl Caller {
         if error.is_unreachable() {
             self.shared.endpoints.failed(address);
         }
-        Err(error)
+        Err(if unsent { error.unsent() } else { error })
     }
 }
 

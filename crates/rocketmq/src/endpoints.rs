@@ -184,7 +184,7 @@ impl Endpoints {
 
     /// `addresses` with those that are believed to live first, in the order given; then the others,
     /// those first whose pause ends first.
-    pub(crate) fn in_order(&self, addresses: &[Address]) -> Vec<Address> {
+    pub(crate) fn in_order(&self, addresses: &[Address]) -> InOrder {
         let now = Instant::now();
         let known = self.known();
         let pause = |address: &Address| {
@@ -194,7 +194,40 @@ impl Endpoints {
         let mut ordered = addresses.to_vec();
         // Stable: None (no pause) sorts before every pause.
         ordered.sort_by_key(pause);
-        ordered
+        let living = ordered.partition_point(|address| pause(address).is_none());
+        InOrder {
+            addresses: ordered,
+            living,
+        }
+    }
+}
+
+/// Endpoints in the order in which they are to be asked.
+#[derive(Debug)]
+pub(crate) struct InOrder {
+    pub(crate) addresses: Vec<Address>,
+    /// So many of the first ones are believed to live.
+    living: usize,
+}
+
+impl InOrder {
+    /// Leaves out what is not to be asked.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&Address) -> bool) {
+        let living = self.addresses.iter().take(self.living);
+        self.living = living.filter(|&address| keep(address)).count();
+        self.addresses.retain(keep);
+    }
+
+    /// Of the time that is left, the share of number `tried`: one that hangs leaves each of the
+    /// others its own. Of what is believed to live alone; the dead ones, which are asked last, share
+    /// what that leaves.
+    pub(crate) fn share(&self, tried: usize, left: Duration) -> Duration {
+        let sharing = if tried < self.living {
+            self.living
+        } else {
+            self.addresses.len()
+        };
+        left / u32::try_from(sharing.saturating_sub(tried).max(1)).unwrap_or(u32::MAX)
     }
 }
 
@@ -285,9 +318,28 @@ mod tests {
         let endpoints = Endpoints::new(Duration::from_secs(1), None);
         let all = addresses(&["a:1", "b:1", "c:1"]);
         endpoints.failed(&all[0]);
-        assert_eq!(endpoints.in_order(&all), addresses(&["b:1", "c:1", "a:1"]));
+        let ordered = endpoints.in_order(&all);
+        assert_eq!(ordered.addresses, addresses(&["b:1", "c:1", "a:1"]));
         tokio::time::advance(FIRST_PAUSE).await;
-        assert_eq!(endpoints.in_order(&all), all);
+        assert_eq!(endpoints.in_order(&all).addresses, all);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dead_endpoint_takes_nothing_of_the_time_of_the_living() {
+        let endpoints = Endpoints::new(Duration::from_secs(1), None);
+        let all = addresses(&["a:1", "b:1", "c:1", "d:1"]);
+        endpoints.failed(&all[0]);
+        endpoints.failed(&all[1]);
+        let mut ordered = endpoints.in_order(&all);
+        let left = Duration::from_secs(12);
+        let shares = |ordered: &InOrder| {
+            let all = 0..ordered.addresses.len();
+            let shares = all.map(|tried| ordered.share(tried, left).as_secs());
+            shares.collect::<Vec<_>>()
+        };
+        assert_eq!(shares(&ordered), [6, 12, 6, 12]);
+        ordered.retain(|address| address != &all[2]);
+        assert_eq!(shares(&ordered), [12, 6, 12]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -300,8 +352,8 @@ mod tests {
         }
         endpoints.failed(&all[0]);
         tokio::time::advance(LONGEST_PAUSE - Duration::from_millis(1)).await;
-        assert_eq!(endpoints.in_order(&all)[0], all[1]);
+        assert_eq!(endpoints.in_order(&all).addresses[0], all[1]);
         endpoints.answered(&all[0]);
-        assert_eq!(endpoints.in_order(&all)[0], all[0]);
+        assert_eq!(endpoints.in_order(&all).addresses[0], all[0]);
     }
 }

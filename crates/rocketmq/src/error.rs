@@ -23,6 +23,8 @@ pub enum Retry {
 pub struct Error {
     operation: &'static str,
     kind: ErrorKind,
+    /// There was no connection to send the request over.
+    unsent: bool,
 }
 
 /// What came of a request that did not succeed.
@@ -104,7 +106,19 @@ pub enum ErrorKind {
 
 impl Error {
     pub(crate) fn new(operation: &'static str, kind: ErrorKind) -> Self {
-        Self { operation, kind }
+        Self {
+            operation,
+            kind,
+            unsent: false,
+        }
+    }
+
+    /// The same, where there was no connection to send the request over.
+    pub(crate) fn unsent(self) -> Self {
+        Self {
+            unsent: true,
+            ..self
+        }
     }
 
     pub(crate) fn invalid(
@@ -126,6 +140,15 @@ impl Error {
     #[must_use]
     pub fn retry(&self) -> Retry {
         self.kind.retry()
+    }
+
+    /// Whether a message whose sending ended so may have been stored all the same. It is when a
+    /// request was sent and nobody answered it ([`ErrorKind::Unreachable`], but not for want of a
+    /// connection, and [`ErrorKind::Timeout`]), and when the answer itself leaves it open: see
+    /// [`ErrorKind::leaves_open`].
+    #[must_use]
+    pub fn may_have_been_stored(&self) -> bool {
+        !self.unsent && (self.is_unreachable() || self.kind.leaves_open())
     }
 
     /// Whether the failure, the so manieth in a row, is to be told: at first, then ever more rarely, so
@@ -160,6 +183,34 @@ impl Error {
 }
 
 impl ErrorKind {
+    /// Whether the server answered a send without saying if the message is stored:
+    ///
+    /// | Code | Meaning | Stored |
+    /// |---|---|---|
+    /// | 50000, 50001 | the server failed, most often to reach its broker | no; but open when its text names a `RemotingTimeoutException` |
+    /// | 50002 | the broker has stored it, and no replica | maybe |
+    /// | 50400 | the proxy's broker did not answer it | maybe |
+    /// | 50401, 50402 | stored, and not in time on disk or on a replica | maybe |
+    /// | 40800 | the request's time was over | maybe |
+    /// | 50100, 50500, 50501 and all other codes below 50000 | refused | no |
+    /// | 0 (no status), any other from 50000 | not known to this client | maybe |
+    #[must_use]
+    pub fn leaves_open(&self) -> bool {
+        let Self::Rejected { code, message } = self else {
+            return matches!(self, Self::Unreadable { .. });
+        };
+        match v2::Code::try_from(*code) {
+            Ok(v2::Code::InternalError | v2::Code::InternalServerError) => {
+                message.contains("RemotingTimeoutException")
+            }
+            Ok(v2::Code::NotImplemented | v2::Code::Unsupported | v2::Code::VersionUnsupported) => {
+                false
+            }
+            Ok(v2::Code::RequestTimeout) => true,
+            _ => *code == 0 || *code >= 50_000,
+        }
+    }
+
     /// Whether the same request may succeed later.
     #[must_use]
     pub fn retry(&self) -> Retry {
@@ -241,4 +292,38 @@ pub enum SettleError {
     /// The broker did not settle it; the message comes back after its lease.
     #[error(transparent)]
     Failed(#[from] Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_leaves_open_whether_a_message_is_stored_is_told_from_one_that_does_not() {
+        let open = |code: i32, text: &str| {
+            let message = text.to_owned();
+            Error::new("send", ErrorKind::Rejected { code, message }).may_have_been_stored()
+        };
+        for code in [50_002, 50_400, 50_401, 50_402, 40_800, 0, 50_999] {
+            assert!(open(code, ""), "{code}");
+        }
+        for code in [50_000, 50_001, 50_100, 50_500, 50_501, 40_011, 42_900] {
+            assert!(!open(code, "connect to <127.0.0.1:10911> failed"), "{code}");
+        }
+        assert!(open(
+            50_001,
+            "wait response timeout. RemotingTimeoutException"
+        ));
+    }
+
+    #[test]
+    fn a_request_for_which_there_was_no_connection_was_stored_by_nobody() {
+        let kind = ErrorKind::Unreachable {
+            address: "a:1".to_owned(),
+            reason: String::new(),
+        };
+        let error = Error::new("send", kind);
+        assert!(error.may_have_been_stored());
+        assert!(!error.unsent().may_have_been_stored());
+    }
 }

@@ -124,16 +124,15 @@ impl Caller {
             endpoints: Some(Address::to_wire(&self.shared.addresses)),
         };
         let deadline = Instant::now() + self.timeout();
-        let addresses = self.shared.endpoints.in_order(&self.shared.addresses);
+        let ordered = self.shared.endpoints.in_order(&self.shared.addresses);
         let mut failure = None;
-        for (tried, address) in addresses.iter().enumerate() {
+        for (tried, address) in ordered.addresses.iter().enumerate() {
             let left = deadline.saturating_duration_since(Instant::now());
-            let share = left / u32::try_from(addresses.len() - tried).unwrap_or(1);
             let reply = self
                 .call(
                     OPERATION,
                     address,
-                    share,
+                    ordered.share(tried, left),
                     request.clone(),
                     |mut service, request| async move { service.query_route(request).await },
                 )

@@ -1,11 +1,15 @@
 //! Sending: which endpoint, how often, and until when.
 //!
 //! A normal message may be sent again when its answer is lost: consumers remove duplicates anyway,
-//! and a lost message cannot be made good. A half message is left without an answer at most twice by
-//! each endpoint; one too many is checked back and does no harm.
+//! and a lost message cannot be made good. Of a half message each endpoint leaves at most two open:
+//! unanswered, or answered without saying that it is not stored ([`ErrorKind::leaves_open`]). One too
+//! many is checked back and does no harm; many would be a load.
 //!
 //! A server that answers and blames itself is no dead endpoint: behind a proxy of a cluster one broker
-//! may be away, and the next try goes to another. So it is tried again until the deadline.
+//! may be away, and the next try goes to another. So it is tried again until the deadline; a half at
+//! most [`Patience::tries`] times in all, for that answer is taken on trust.
+//!
+//! Once a try may have been stored, that is what the caller is told, whatever later tries bring.
 
 use rocketmq_wire::v2;
 use std::time::Duration;
@@ -58,14 +62,15 @@ impl Producer {
     /// deadline for one request.
     ///
     /// # Errors
-    /// When no endpoint took it in time, or one refused it. After [`ErrorKind::Timeout`] and
-    /// [`ErrorKind::Unreachable`] it may have been stored.
+    /// When no endpoint took it in time, or one refused it. It may have been stored all the same if
+    /// [`Error::may_have_been_stored`] says so.
     pub async fn send(&self, message: Message) -> Result<Sent, Error> {
         const OPERATION: &str = "send";
         message.check(OPERATION)?;
         let topic = message.topic.clone();
         let wire = message.into_wire(v2::MessageType::Normal, clock::timestamp());
-        let (sent, address) = dispatch(&self.caller, OPERATION, &topic, wire, usize::MAX).await?;
+        let (sent, address) =
+            dispatch(&self.caller, OPERATION, &topic, wire, Patience::Endless).await?;
         self.sessions.open(&address);
         Ok(sent)
     }
@@ -76,22 +81,74 @@ impl Producer {
     }
 }
 
+/// How often a message may be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Until the deadline.
+    Endless,
+    /// An endpoint that leaves so many tries open is asked no more.
+    PerEndpoint(usize),
+}
+
+impl Patience {
+    /// How many tries an endpoint may leave open.
+    fn open(self) -> usize {
+        match self {
+            Self::Endless => usize::MAX,
+            Self::PerEndpoint(most) => most,
+        }
+    }
+
+    /// How many tries there are in all, by a route of so many endpoints: each endpoint's, and two
+    /// more for brokers behind them that are away.
+    fn tries(self, endpoints: usize) -> usize {
+        self.open().saturating_mul(endpoints).saturating_add(2)
+    }
+}
+
+/// What the tries brought so far: the failure that says most of whether the message is stored.
+#[derive(Debug, Default)]
+struct Worst(Option<Error>);
+
+impl Worst {
+    fn add(&mut self, error: Error) {
+        // A connection that broke says less than silence: most often the request was lost with it.
+        let weight = |error: &Error| match (error.may_have_been_stored(), error.kind()) {
+            (false, _) => 0,
+            (true, ErrorKind::Unreachable { .. }) => 1,
+            (true, _) => 2,
+        };
+        if self
+            .0
+            .as_ref()
+            .is_none_or(|worst| weight(&error) >= weight(worst))
+        {
+            self.0 = Some(error);
+        }
+    }
+
+    /// What to tell when the last try failed for good.
+    fn and(mut self, last: Error) -> Error {
+        self.add(last.clone());
+        self.0.unwrap_or(last)
+    }
+}
+
 /// Sends one message by the topic's route, until the deadline: what the server answered, and which
-/// endpoint took it. An endpoint that leaves `patience` tries without an answer is asked no more. Each
-/// try has a message id of its own.
+/// endpoint took it. Each try has a message id of its own.
 pub(crate) async fn dispatch(
     caller: &Caller,
     operation: &'static str,
     topic: &str,
     message: v2::Message,
-    patience: usize,
+    patience: Patience,
 ) -> Result<(Sent, Address), Error> {
     let deadline = Instant::now() + caller.timeout();
-    let mut failure = None;
-    // One entry for each try that was not answered.
-    let mut silent: Vec<Address> = Vec::new();
-    let mut unrouted = 0;
-    for round in 0u32.. {
+    let mut worst = Worst::default();
+    // One entry for each try of which it is open what became of it.
+    let mut open: Vec<Address> = Vec::new();
+    let (mut unrouted, mut tries) = (0, 0usize);
+    'rounds: for round in 0u32.. {
         if round > 0 {
             let pause = FIRST_PAUSE * 2u32.saturating_pow(round.min(10) - 1);
             let pause = pause.min(LONGEST_PAUSE).mul_f64(0.5 + fastrand::f64());
@@ -103,47 +160,50 @@ pub(crate) async fn dispatch(
         let route = match tokio::time::timeout_at(deadline, caller.route(topic)).await {
             Ok(Ok(route)) => route,
             Ok(Err(error)) if error.is_unreachable() || error.is_of_the_server() => {
-                failure = Some(error);
+                worst.add(error);
                 unrouted += 1;
-                if unrouted >= patience {
+                if unrouted >= patience.open() {
                     break;
                 }
                 continue;
             }
-            Ok(Err(error)) => return Err(error),
+            Ok(Err(error)) => return Err(worst.and(error)),
             Err(_elapsed) => break,
         };
-        let mut addresses = caller
-            .shared
-            .endpoints
-            .in_order(&route.addresses(caller.shared.turn()));
-        addresses.retain(|address| silent.iter().filter(|&one| one == address).count() < patience);
-        if addresses.is_empty() {
+        let addresses = route.addresses(caller.shared.turn());
+        let most = patience.tries(addresses.len());
+        let mut ordered = caller.shared.endpoints.in_order(&addresses);
+        ordered
+            .retain(|address| open.iter().filter(|&one| one == address).count() < patience.open());
+        if ordered.addresses.is_empty() {
             break;
         }
-        for (tried, address) in addresses.iter().enumerate() {
+        for (tried, address) in ordered.addresses.iter().enumerate() {
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
+            if left.is_zero() || tries >= most {
+                break 'rounds;
             }
-            // One that hangs leaves each of the others its share.
-            let share = left / u32::try_from(addresses.len() - tried).unwrap_or(1);
+            tries += 1;
+            let share = ordered.share(tried, left);
             match send_one(caller, operation, address, share, message.clone()).await {
                 Ok(sent) => return Ok((sent, address.clone())),
                 Err(error) if error.is_unreachable() => {
                     caller.shared.routes.doubt(topic);
-                    silent.push(address.clone());
-                    failure = Some(error);
+                    open.push(address.clone());
+                    worst.add(error);
                 }
                 Err(error) if error.is_of_the_server() => {
                     tracing::debug!(%address, topic, %error, "send_tried_again");
-                    failure = Some(error);
+                    if error.may_have_been_stored() {
+                        open.push(address.clone());
+                    }
+                    worst.add(error);
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(worst.and(error)),
             }
         }
     }
-    Err(failure.unwrap_or_else(|| {
+    Err(worst.0.unwrap_or_else(|| {
         let address = caller
             .shared
             .addresses

@@ -15,7 +15,7 @@ use crate::config::TransactionConfig;
 use crate::error::Error;
 use crate::half::Half;
 use crate::message::Message;
-use crate::producer::dispatch;
+use crate::producer::{Patience, dispatch};
 use crate::session::{self, Role, Sessions, publishing};
 
 /// What became of a half message's transaction.
@@ -58,9 +58,9 @@ pub trait TransactionChecker: Send + Sync + 'static {
     fn check<'a>(&'a self, half: &'a OrphanedHalf) -> BoxFuture<'a, Resolution>;
 }
 
-/// How often an endpoint may leave a half message without an answer before it is asked no more: once
-/// more for a connection that broke while it was idle.
-const PATIENCE: usize = 2;
+/// How often an endpoint may leave open whether it has stored a half message before it is asked no
+/// more: once more for a connection that broke while it was idle.
+const PATIENCE: Patience = Patience::PerEndpoint(2);
 
 /// Sends half messages and answers check-backs. Clones are the same producer; its sessions end with
 /// the last clone.
@@ -127,9 +127,8 @@ impl TransactionProducer {
     /// Sends a half message and waits until a broker has stored it.
     ///
     /// # Errors
-    /// When no endpoint took it, or one refused it. After [`Timeout`](crate::ErrorKind::Timeout)
-    /// and [`Unreachable`](crate::ErrorKind::Unreachable) it may have been stored; it is then
-    /// checked back.
+    /// When no endpoint took it, or one refused it. It may have been stored all the same if
+    /// [`Error::may_have_been_stored`] says so; it is then checked back.
     pub async fn begin(&self, message: Message) -> Result<Half, Error> {
         const OPERATION: &str = "send half message";
         message.check(OPERATION)?;

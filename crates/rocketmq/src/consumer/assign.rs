@@ -191,15 +191,14 @@ async fn ask_one_of(
     let deadline = Instant::now() + core.caller.timeout();
     let ordered = core.caller.shared.endpoints.in_order(addresses);
     let mut failure = None;
-    for (tried, address) in ordered.iter().enumerate() {
+    for (tried, address) in ordered.addresses.iter().enumerate() {
         let left = deadline.saturating_duration_since(Instant::now());
-        let share = left / u32::try_from(ordered.len() - tried).unwrap_or(1);
         let reply = core
             .caller
             .call(
                 OPERATION,
                 address,
-                share,
+                ordered.share(tried, left),
                 request.clone(),
                 |mut service, request| async move { service.query_assignment(request).await },
             )

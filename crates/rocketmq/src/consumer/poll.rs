@@ -105,7 +105,7 @@ async fn prepare(
     assignment: &Assignment,
 ) -> Option<(OwnedSemaphorePermit, Address)> {
     let ordered = core.caller.shared.endpoints.in_order(&assignment.addresses);
-    let address = registered(sessions, &ordered).await?;
+    let address = registered(sessions, &ordered.addresses).await?;
     let (all, batch) = (core.config.permits, core.config.batch);
     let first = u32::try_from((all / 16).clamp(1, batch)).ok()?;
     let mut permit = Arc::clone(&core.permits)

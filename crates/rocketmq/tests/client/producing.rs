@@ -149,6 +149,7 @@ async fn with_nobody_there_a_send_ends_by_its_deadline_and_a_half_at_once() {
         matches!(error.kind(), ErrorKind::Unreachable { .. }),
         "{error}"
     );
+    assert!(!error.may_have_been_stored(), "there was no connection");
     assert_eq!(error.retry(), Retry::Soon);
     assert!(began.elapsed() < Duration::from_secs(2));
     let error = half_producer(&client)
@@ -170,6 +171,58 @@ async fn a_server_that_never_answers_is_a_timeout() {
     let producer = Producer::start(&client, vec![]).await.unwrap();
     let error = producer.send(Message::new(TOPIC, "x")).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
+    assert!(error.may_have_been_stored());
+}
+
+/// The fakes take what is sent to them whatever they answer; these answers do not say that it is not
+/// stored.
+#[tokio::test]
+async fn a_half_that_may_have_been_stored_is_sent_at_most_twice_to_each_endpoint() {
+    for code in [
+        v2::Code::HaNotAvailable,
+        v2::Code::ProxyTimeout,
+        v2::Code::MasterPersistenceTimeout,
+        v2::Code::SlavePersistenceTimeout,
+    ] {
+        let (one, two) = (Fake::start().await, Fake::start().await);
+        one.script().route = vec![
+            ("a".to_owned(), vec![one.address]),
+            ("b".to_owned(), vec![two.address]),
+        ];
+        for fake in [&one, &two] {
+            fake.script().send_status = Some(rocketmq_wire::status(code, "not on disk in time"));
+        }
+        let producer = half_producer(&one.client()).await;
+        let error = producer.begin(Message::new(TOPIC, "x")).await.unwrap_err();
+        assert!(error.may_have_been_stored(), "{error}");
+        assert_eq!((sent(&one).len(), sent(&two).len()), (2, 2), "{code:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_does_not_hide_that_an_earlier_try_may_have_been_stored() {
+    let (one, two) = (Fake::start().await, Fake::start().await);
+    one.script().route = vec![
+        ("a".to_owned(), vec![one.address]),
+        ("b".to_owned(), vec![two.address]),
+    ];
+    let answers = |code| Some(rocketmq_wire::status(code, "said so"));
+    one.script().send_status = answers(v2::Code::MasterPersistenceTimeout);
+    two.script().send_status = answers(v2::Code::InternalServerError);
+    let producer = half_producer(&one.client()).await;
+    let error = producer.begin(Message::new(TOPIC, "x")).await.unwrap_err();
+    assert!(error.may_have_been_stored(), "{error}");
+    assert_eq!(sent(&one).len(), 2);
+    assert!(sent(&two).len() <= 4);
+
+    two.script().send_status = answers(v2::Code::IllegalMessageTag);
+    // The turns go on; of two halves one begins at the first broker.
+    for _ in 0..2 {
+        let before = sent(&one).len();
+        let error = producer.begin(Message::new(TOPIC, "x")).await.unwrap_err();
+        let first = sent(&one).len() > before;
+        assert_eq!(error.may_have_been_stored(), first, "{error}");
+    }
 }
 
 #[tokio::test]

@@ -201,7 +201,7 @@ async fn proxies_that_serve_the_same_brokers_are_both_used() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_server_is_tried_again_also_for_a_half_until_the_deadline() {
+async fn an_error_of_the_server_is_tried_again_a_message_until_the_deadline_a_half_four_times() {
     let fake = Fake::start().await;
     let client = client(&[&fake]);
     let producer = Producer::start(&client, vec![]).await.unwrap();
@@ -218,17 +218,25 @@ async fn an_error_of_the_server_is_tried_again_also_for_a_half_until_the_deadlin
     half.commit().await.unwrap();
 
     fake.script().broker_away = usize::MAX;
-    let began = Instant::now();
-    let error = halves.begin(Message::new(TOPIC, "x")).await.unwrap_err();
+    let (began, before) = (Instant::now(), sends(&fake));
+    let error = producer.send(Message::new(TOPIC, "x")).await.unwrap_err();
     assert!(
         matches!(error.kind(), ErrorKind::Rejected { code: 50_001, message } if message.contains("10911")),
         "{error}"
     );
+    assert!(!error.may_have_been_stored());
     assert!(began.elapsed() < Duration::from_secs(5));
+    let tries = sends(&fake) - before;
     assert!(
-        sends(&fake) < 30,
-        "pauses between the tries grow: {} were made in 3 s",
-        sends(&fake)
+        (5..25).contains(&tries),
+        "until the deadline, and pauses between the tries grow: {tries} were made in 3 s"
+    );
+    let before = sends(&fake);
+    halves.begin(Message::new(TOPIC, "x")).await.unwrap_err();
+    assert_eq!(
+        sends(&fake) - before,
+        4,
+        "two for its endpoint, and two more"
     );
 }
 

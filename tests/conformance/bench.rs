@@ -1,5 +1,6 @@
 //! The broker that is judged: where it is, what it is, and fresh topics and groups on it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -105,9 +106,17 @@ impl Bench {
         }
     }
 
-    /// How late the broker may be with what it puts off: its grain, and the suite's own crowd.
+    /// How late the broker may be with what it puts off. The embedded one promises 0.2 s when idle; the
+    /// suite is a crowd of 24 on one process and machines of CI are noisy, so 1 s is asked of it. The
+    /// grain of Apache RocketMQ is 1 to 4 s, and its JVM shares the machine with the suite. What is
+    /// early has no such allowance anywhere.
     pub(crate) fn lateness(&self) -> Duration {
-        self.either(Duration::from_secs(6), Duration::from_secs(2))
+        self.either(Duration::from_secs(6), Duration::from_secs(1))
+    }
+
+    /// How long what is to happen at once may take, for the same reasons.
+    pub(crate) fn at_once(&self) -> Duration {
+        self.either(Duration::from_secs(3), Duration::from_secs(1))
     }
 
     /// A name that nobody has used.
@@ -196,6 +205,17 @@ impl Bench {
 
     pub(crate) fn can_restart(&self) -> bool {
         self.0.restart.is_some()
+    }
+}
+
+impl fmt::Display for Bench {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.kind {
+            Kind::Embedded => write!(f, "the embedded broker"),
+            Kind::RocketMq((major, minor, patch)) => {
+                write!(f, "Apache RocketMQ {major}.{minor}.{patch}")
+            }
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! - `suite`: what a behaviour is, and all of them; `behaviours/`: the functions, by subject;
 //! - `bench`: the broker, with topics and groups made for each behaviour, so that they run beside
-//!   each other; `client`, `telemetry`, `wire`, `remote`: what is said to it and heard from it;
+//!   each other; `client`, `consuming`, `telemetry`, `wire`, `remote`: what is said to it and heard
+//!   from it;
 //! - `run`: the brokers and the order; `table`: what is printed; `coverage`: COVERAGE.md keeps to
 //!   the list.
 //!
@@ -19,6 +20,7 @@
 mod behaviours;
 mod bench;
 mod client;
+mod consuming;
 mod coverage;
 mod remote;
 mod restart;

@@ -71,7 +71,7 @@ pub(crate) async fn embedded() -> anyhow::Result<(Restart, SocketAddr, SocketAdd
     let (grpc, remoting) = (ports.pick(0)?, ports.pick(0)?);
     let folder = tempfile::tempdir()?;
     let configuration = format!(
-        "[broker.embedded]\nremoting_listen = \"{remoting}\"\ncheck_interval = \"2s\"\ncheck_max = 15\n"
+        "[broker.embedded]\nremoting_listen = \"{remoting}\"\ncheck_interval = \"2s\"\ncheck_max = 15\nrecall_enabled = true\n"
     );
     std::fs::write(folder.path().join("ringback.toml"), configuration)?;
     let program = ringback_tests::under_test!();

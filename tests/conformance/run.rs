@@ -142,7 +142,7 @@ async fn side_by_side(bench: &Bench, chosen: &[Behaviour]) -> Vec<Seen> {
     let mut seen = vec![Seen::NotRun; chosen.len()];
     while let Some((at, outcome)) = running.next().await {
         if let Seen::Failed(why) = &outcome {
-            eprintln!("{}: {why}", chosen[at].id);
+            eprintln!("{} on {bench}: {why}", chosen[at].id);
         }
         seen[at] = outcome;
     }

@@ -29,7 +29,8 @@ pub(crate) enum Needs {
     Nothing,
     /// More than 100 s: it runs with `--slow`, beside the others.
     Patience,
-    /// To kill the broker: it runs alone, at the end, where a way to restart it is known.
+    /// To kill the broker or change its configuration: it runs alone, at the end, where a way to
+    /// restart it is known.
     Restart,
 }
 

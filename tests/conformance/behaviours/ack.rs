@@ -6,7 +6,8 @@ use anyhow::{Context, ensure};
 use rocketmq_wire::v2;
 
 use crate::bench::{Bench, pass};
-use crate::client::{Client, LEASE};
+use crate::client::Client;
+use crate::consuming::LEASE;
 use crate::suite::{Outcome, behaviours};
 use crate::telemetry::Telemetry;
 use crate::wire::{MessageExt, code, message, ok, says};

@@ -96,7 +96,7 @@ async fn schedule(bench: Bench) -> Outcome {
                 "the first after {first:?}"
             );
             ensure!(
-                first < CHECK_AFTER + CHECK_INTERVAL + bench.lateness() * 2,
+                first < CHECK_AFTER + CHECK_INTERVAL + bench.lateness(),
                 "the first after {first:?}"
             );
         }
@@ -117,7 +117,7 @@ async fn schedule(bench: Bench) -> Outcome {
         "all within {whole:?}"
     );
     ensure!(
-        whole < expected + Duration::from_secs(12),
+        whole < expected + CHECK_INTERVAL + bench.lateness() * 2,
         "all within {whole:?}"
     );
     let aside = crate::behaviours::admin::stored(&bench, CHECK_MAX_TOPIC).await?;
@@ -138,7 +138,9 @@ async fn schedule(bench: Bench) -> Outcome {
 
 async fn recovery(bench: Bench) -> Outcome {
     let client = bench.client().await?;
-    for (recovery_s, latest_s) in [(10, 16), (0, 5)] {
+    // Apache RocketMQ puts a half that is not due yet back with each of its rounds.
+    let rounds = bench.either(3, 1);
+    for recovery_s in [10, 0] {
         let topic = bench.transactional().await?;
         let mut checks = client.produce(&[&topic]).await?;
         let recovery = Duration::from_secs(recovery_s);
@@ -148,7 +150,7 @@ async fn recovery(bench: Bench) -> Outcome {
         let took = start.elapsed();
         ensure!(took >= recovery, "{recovery_s} s: after {took:?}");
         ensure!(
-            took < Duration::from_secs(latest_s) + bench.lateness(),
+            took < recovery + CHECK_INTERVAL * rounds + bench.lateness(),
             "{recovery_s} s: after {took:?}"
         );
     }

@@ -3,10 +3,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use rocketmq_wire::remoting::TopicKind;
+use base64::Engine as _;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use rocketmq_wire::remoting::{Frame, TopicKind};
 use rocketmq_wire::v2;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, pass};
+use crate::remote;
 use crate::suite::{Outcome, behaviours};
 use crate::wire::{MessageExt, ahead, message, moment, ok, says};
 
@@ -18,6 +21,7 @@ behaviours! {
     "delay.batch": "several delayed messages in one request are refused" => batch;
     "recall.forbidden": "recalling is forbidden by default; the message comes all the same" => forbidden;
     "recall.handle": "what is no recall handle is refused" => handle;
+    "recall.allowed": "where recalling is allowed, what is recalled never comes; recalling it again, or what never was, is OK; of what was delivered it is a server error" => allowed, needs Restart, differs "NOT_FOUND for what is not there or delivered, since the broker looks";
 }
 
 fn delayed(topic: &str, delay: Duration) -> v2::Message {
@@ -101,14 +105,16 @@ async fn limit(bench: Bench) -> Outcome {
     says(refused, v2::Code::IllegalDeliveryTime, words)
 }
 
-/// The words inside a recall handle.
-fn words(handle: &str) -> anyhow::Result<Vec<String>> {
-    use base64::Engine as _;
-    use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+/// What recall handles are encoded by.
+fn encoding() -> GeneralPurpose {
     let lenient =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    let engine = GeneralPurpose::new(&base64::alphabet::URL_SAFE, lenient);
-    let text = String::from_utf8(engine.decode(handle)?)?;
+    GeneralPurpose::new(&base64::alphabet::URL_SAFE, lenient)
+}
+
+/// The words inside a recall handle.
+fn words(handle: &str) -> anyhow::Result<Vec<String>> {
+    let text = String::from_utf8(encoding().decode(handle)?)?;
     Ok(text.split(' ').map(str::to_owned).collect())
 }
 
@@ -169,4 +175,61 @@ async fn handle(bench: Bench) -> Outcome {
         v2::Code::InternalServerError,
         "recall handle is invalid",
     )
+}
+
+/// Request code: change the broker's configuration, given as `name=value` lines.
+const CHANGE_SETTINGS: i32 = 25;
+
+/// Allows recalling, or forbids it; the embedded broker that runs as a process has it allowed.
+async fn allow(bench: &Bench, allowed: bool) -> Outcome {
+    if bench.is_embedded() {
+        return Ok(());
+    }
+    let mut request = Frame::request(CHANGE_SETTINGS, 1);
+    request.body = format!("recallMessageEnable={allowed}\n").into();
+    remote::done(bench.remoting(), request).await.map(drop)
+}
+
+async fn allowed(bench: Bench) -> Outcome {
+    allow(&bench, true).await?;
+    let seen = recalls(&bench).await;
+    allow(&bench, false).await?;
+    seen
+}
+
+async fn recalls(bench: &Bench) -> Outcome {
+    let (client, topic, group) = (
+        bench.client().await?,
+        bench.topic(TopicKind::Delay).await?,
+        bench.group().await?,
+    );
+    let _stream = client.consume(&group).await?;
+    let delay = Duration::from_secs(8);
+    let sent = client.send(delayed(&topic, delay)).await?;
+    let recalled = client.recall(&topic, &sent.recall_handle).await?;
+    ok(recalled.status)?;
+    ensure!(
+        recalled.message_id == sent.message_id,
+        "{}",
+        recalled.message_id
+    );
+    let mut never = words(&sent.recall_handle)?;
+    never[4] = "never-sent".into();
+    let never = encoding().encode(never.join(" "));
+    let missing = bench.either(v2::Code::Ok, v2::Code::NotFound);
+    for handle in [&sent.recall_handle, &never] {
+        says(client.recall(&topic, handle).await?.status, missing, "")?;
+    }
+    // The poll lasts 5 s more.
+    pass(delay.saturating_sub(Duration::from_secs(4)) + bench.lateness()).await;
+    client.nothing(&group, &topic).await?;
+    let sent = client.send(delayed(&topic, Duration::from_secs(1))).await?;
+    client.one(&group, &topic).await?;
+    let late = client.recall(&topic, &sent.recall_handle).await?;
+    let real = (
+        v2::Code::InternalServerError,
+        "recall failed, timestamp invalid",
+    );
+    let (code, words) = bench.either(real, (v2::Code::NotFound, ""));
+    says(late.status, code, words)
 }

@@ -6,7 +6,7 @@ use rocketmq_wire::v2;
 use rocketmq_wire::v2::ClientType;
 
 use crate::bench::{Bench, pass};
-use crate::client::receive;
+use crate::consuming::receive;
 use crate::suite::{Outcome, behaviours};
 use crate::wire::{half, ok, says};
 

@@ -6,7 +6,8 @@ use anyhow::ensure;
 use rocketmq_wire::v2;
 
 use crate::bench::{Bench, pass};
-use crate::client::{Client, LEASE, change};
+use crate::client::Client;
+use crate::consuming::{LEASE, change};
 use crate::suite::{Outcome, behaviours};
 use crate::telemetry::Telemetry;
 use crate::wire::{MessageExt, message, ok, says, seconds};

@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use rocketmq_wire::{resource, v2};
 
 use crate::bench::Bench;
-use crate::client::receive;
+use crate::consuming::receive;
 use crate::suite::{Outcome, behaviours};
 use crate::wire::{MessageExt, message, ok, says, seconds};
 

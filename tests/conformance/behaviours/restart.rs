@@ -7,7 +7,7 @@ use rocketmq_wire::remoting::TopicKind;
 use rocketmq_wire::v2;
 
 use crate::bench::{Bench, pass};
-use crate::client::LEASE;
+use crate::consuming::LEASE;
 use crate::suite::{Outcome, behaviours};
 use crate::wire::{MessageExt, ahead, code, half, message, ok, says};
 
@@ -27,7 +27,7 @@ async fn messages(bench: Bench) -> Outcome {
     for _ in 0..6 {
         sent.push(client.send(message(&topic)).await?.message_id);
     }
-    let mut asked = crate::client::receive(&group, &topic);
+    let mut asked = crate::consuming::receive(&group, &topic);
     asked.batch_size = 2;
     let held = client.receive_with(asked).await?.messages;
     ensure!(!held.is_empty(), "nothing came before the kill");

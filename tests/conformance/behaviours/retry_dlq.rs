@@ -7,7 +7,8 @@ use rocketmq_wire::properties::dlq_topic;
 use rocketmq_wire::{resource, v2};
 
 use crate::bench::Bench;
-use crate::client::{Client, LEASE, receive};
+use crate::client::Client;
+use crate::consuming::{LEASE, receive};
 use crate::suite::{Outcome, behaviours};
 use crate::telemetry::Telemetry;
 use crate::wire::{MessageExt, code, message, ok, says};

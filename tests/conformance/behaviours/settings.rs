@@ -9,7 +9,8 @@ use rocketmq_wire::v2::telemetry_command::Command;
 use rocketmq_wire::{resource, v2};
 
 use crate::bench::Bench;
-use crate::client::{Client, receive};
+use crate::client::Client;
+use crate::consuming::receive;
 use crate::suite::{Outcome, behaviours};
 use crate::telemetry::{Telemetry, consumer_settings, producer_settings};
 use crate::wire::{fails, half, message, ok, says, seconds, span};

@@ -4,7 +4,7 @@ use rocketmq_wire::v2;
 use rocketmq_wire::v2::ClientType;
 
 use crate::bench::Bench;
-use crate::client::receive;
+use crate::consuming::receive;
 use crate::suite::{Outcome, behaviours};
 use crate::wire::{message, ok, says};
 

@@ -48,7 +48,7 @@ async fn commit(bench: Bench) -> Outcome {
     });
     ok(end?)?;
     let (message, took) = (received.0?, received.1);
-    ensure!(took < Duration::from_secs(3), "it took {took:?}");
+    ensure!(took < bench.at_once(), "it took {took:?}");
     ensure!(message.id() == sent.message_id, "{}", message.id());
     ensure!(
         message.system().message_type() == v2::MessageType::Transaction,
@@ -247,7 +247,10 @@ async fn record(bench: Bench) -> Outcome {
     pass(Duration::from_secs(14)).await;
     let code = v2::Code::InternalServerError;
     says(client.commit(&topic, &late).await?, code, NOT_FOUND)?;
-    let check = checks.check(Duration::from_secs(20)).await?;
+    // Apache RocketMQ puts a half that is not due yet back with each of its rounds, and was seen to
+    // be 16 s late among a crowd of them.
+    let soon = bench.either(Duration::from_secs(60), Duration::from_secs(8));
+    let check = checks.check(soon).await?;
     ensure!(
         check.is_some_and(|check| check.transaction_id == late),
         "it is not checked"

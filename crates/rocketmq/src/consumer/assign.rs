@@ -1,7 +1,10 @@
 //! Which brokers to poll: asked anew now and then, and the polls adjusted to it.
 //!
-//! A broker that is gone from the answer is polled on for [`LINGER`]: it was most often killed and comes
-//! back, and servers tell of its return later than it answers. Then its running polls end by themselves.
+//! Each broker is judged by itself, so that one that fails holds up no change of another. One whose
+//! addresses have changed is polled at the new ones at once. One that is gone from the answer of the
+//! place that used to name it is polled on for [`LINGER`]: it was most often killed and comes back, and
+//! servers tell of its return later than it answers. One whose place does not answer is polled on for
+//! [`LONGEST_LINGER`]. Running polls end by themselves.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,13 +28,17 @@ const OPERATION: &str = "query assignment";
 /// How often the assignments are asked for. Proxies of 5.5.0 learn within 20 s that a broker is back;
 /// this and the age of a route come on top.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// How long a broker is polled on that no answer names any more.
+/// How long a broker is polled on that the place which used to name it names no more.
 const LINGER: Duration = Duration::from_secs(120);
+/// How long a broker is polled on that nobody names, whoever answers: its place may be gone for good.
+const LONGEST_LINGER: Duration = Duration::from_secs(600);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// What is assigned, by broker and queue.
-type Assigned = HashMap<String, Assignment>;
+/// Endpoints that are asked as one.
+type Place = Vec<Address>;
+/// What is assigned, by broker and queue, and who said so.
+type Assigned = HashMap<String, (Assignment, Place)>;
 /// What is polled, by broker and queue.
 type Polled = HashMap<String, Polling>;
 
@@ -39,9 +46,20 @@ type Polled = HashMap<String, Polling>;
 #[derive(Debug)]
 struct Polling {
     addresses: Vec<Address>,
-    /// When an answer named it last.
+    /// Who named it last, and when.
+    place: Place,
     named: Instant,
     stop: CancellationToken,
+}
+
+/// What one round of questions brought.
+#[derive(Debug, Default)]
+struct Answers {
+    assigned: Assigned,
+    /// The places that answered.
+    answered: Vec<Place>,
+    /// Why that may not be all.
+    failure: Option<Error>,
 }
 
 /// Polls every assigned broker until the consumer is told to stop. What the polls bring goes to
@@ -55,12 +73,23 @@ pub(super) async fn poll_all(
     let stop = core.stop.clone();
     let mut polled = Polled::new();
     let mut failures = 0u32;
-    while let Some((assigned, failure)) = stop.run_until_cancelled(ask(&core)).await {
-        if failure.is_none() {
-            let_go(&sessions, &mut polled, &assigned);
-        }
-        begin(&core, &sessions, &polls, &deliver, &mut polled, assigned);
-        let pause = match failure {
+    while let Some(answers) = stop.run_until_cancelled(ask(&core)).await {
+        let_go(&mut polled, &answers, Instant::now());
+        begin(
+            &core,
+            &sessions,
+            &polls,
+            &deliver,
+            &mut polled,
+            answers.assigned,
+        );
+        let wanted: Vec<_> = polled
+            .values()
+            .flat_map(|polling| &polling.addresses)
+            .cloned()
+            .collect();
+        sessions.keep_only(&wanted);
+        let pause = match answers.failure {
             None => {
                 failures = 0;
                 INTERVAL
@@ -95,27 +124,21 @@ fn warn(core: &Core, failures: u32, error: &Error) {
     }
 }
 
-/// Tells the polls of what is no longer assigned to stop. Only for a full answer: a broker that is
+/// Tells the polls to stop of what is assigned at other addresses, or no longer. A broker that is
 /// silent for a while is still assigned, and its polls try by themselves.
-fn let_go(sessions: &Sessions, polled: &mut Polled, assigned: &Assigned) {
+fn let_go(polled: &mut Polled, answers: &Answers, now: Instant) {
     polled.retain(|key, polling| {
-        let keep = match assigned.get(key) {
-            Some(assigned) => assigned.addresses == polling.addresses,
-            None => polling.named.elapsed() < LINGER,
+        let unnamed = now.saturating_duration_since(polling.named);
+        let keep = match answers.assigned.get(key) {
+            Some((assigned, _)) => assigned.addresses == polling.addresses,
+            None if answers.tell_of(&polling.place) => unnamed < LINGER,
+            None => unnamed < LONGEST_LINGER,
         };
         if !keep {
             polling.stop.cancel();
         }
         keep
     });
-    let wanted: Vec<_> = polled
-        .values()
-        .map(|polling| &polling.addresses)
-        .chain(assigned.values().map(|assigned| &assigned.addresses))
-        .flatten()
-        .cloned()
-        .collect();
-    sessions.keep_only(&wanted);
 }
 
 /// Begins the polls that are missing.
@@ -127,7 +150,7 @@ fn begin(
     polled: &mut Polled,
     assigned: Assigned,
 ) {
-    for (key, assignment) in assigned {
+    for (key, (assignment, place)) in assigned {
         let named = Instant::now();
         let polling = polled.entry(key).or_insert_with(|| {
             let stop = core.stop.child_token();
@@ -144,38 +167,66 @@ fn begin(
             }
             Polling {
                 addresses: assignment.addresses,
+                place: Place::new(),
                 named,
                 stop,
             }
         });
         polling.named = named;
+        polling.place = place;
     }
 }
 
-/// What is assigned to this consumer, and why that may not be all: asked of one endpoint of each
-/// broker in the route, for a proxy may know only its own; proxies that serve several brokers are
-/// asked once. All at a time, so that a broker that is away holds up no other.
-async fn ask(core: &Core) -> (Assigned, Option<Error>) {
+/// What is assigned to this consumer: asked of one endpoint of each broker in the route, for a proxy
+/// may know only its own; proxies that serve several brokers are asked once. All at a time, so that a
+/// broker that is away holds up no other.
+async fn ask(core: &Core) -> Answers {
+    let mut answers = Answers::default();
     let route = match core.caller.route(&core.config.topic).await {
         Ok(route) => route,
-        Err(error) => return (Assigned::new(), Some(error)),
+        Err(error) => {
+            answers.failure = Some(error);
+            return answers;
+        }
     };
-    let mut places: Vec<&[Address]> = Vec::new();
+    let mut places: Vec<Place> = Vec::new();
     for broker in &route.brokers {
-        if !places.contains(&broker.addresses.as_slice()) {
-            places.push(&broker.addresses);
+        if !places.contains(&broker.addresses) {
+            places.push(broker.addresses.clone());
         }
     }
-    let asking = places.into_iter().map(|place| ask_one_of(core, place));
-    let mut assigned = Assigned::new();
-    let mut failure = None;
-    for answer in futures::future::join_all(asking).await {
-        match answer {
-            Ok(assignments) => assigned.extend(assignments),
-            Err(error) => failure = Some(error),
+    let asking = places.iter().map(|place| ask_one_of(core, place));
+    let told = futures::future::join_all(asking).await;
+    for (place, told) in places.iter().zip(told) {
+        match told {
+            Ok(assignments) => {
+                for (key, assignment) in assignments {
+                    answers.name(key, assignment, place);
+                }
+                answers.answered.push(place.clone());
+            }
+            Err(error) => answers.failure = Some(error),
         }
     }
-    (assigned, failure)
+    answers
+}
+
+impl Answers {
+    /// Takes an assignment in. Where two places name it differently, as while one of them has yet to
+    /// learn that it moved, the one that names itself knows better.
+    fn name(&mut self, key: String, assignment: Assignment, place: &Place) {
+        let itself = assignment.addresses.iter().all(|one| place.contains(one));
+        if itself || !self.assigned.contains_key(&key) {
+            self.assigned.insert(key, (assignment, place.clone()));
+        }
+    }
+
+    /// Whether what `place` has not named is not assigned by it any more: it has answered, if only by
+    /// some of its endpoints, or everybody has.
+    fn tell_of(&self, place: &Place) -> bool {
+        let mut answered = self.answered.iter().flatten();
+        self.failure.is_none() || answered.any(|address| place.contains(address))
+    }
 }
 
 /// Asks one endpoint after the other within one request's deadline, of which each has its share.
@@ -241,4 +292,76 @@ fn read(queue: v2::MessageQueue, asked: &[Address]) -> Option<(String, Assignmen
     addresses.sort();
     let key = format!("{}/{}", broker.name, queue.id);
     Some((key, Assignment { queue, addresses }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(text: &str) -> Place {
+        vec![Address::parse(text).unwrap()]
+    }
+
+    fn polling(at: &str) -> Polling {
+        Polling {
+            addresses: place(at),
+            place: place(at),
+            named: Instant::now(),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// Brokers a and b are polled, each named by its own place.
+    fn both() -> Polled {
+        let both = [("a", polling("a:1")), ("b", polling("b:1"))];
+        both.map(|(key, polling)| (key.to_owned(), polling)).into()
+    }
+
+    /// What only some place answered, with nothing assigned.
+    fn empty_answer_of(text: &str) -> Answers {
+        Answers {
+            answered: vec![place(text)],
+            failure: Some(Error::invalid(OPERATION, "route", "another place failed")),
+            ..Answers::default()
+        }
+    }
+
+    fn left(polled: &Polled) -> Vec<&str> {
+        let mut left: Vec<_> = polled.keys().map(String::as_str).collect();
+        left.sort_unstable();
+        left
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_named_no_more_is_let_go_by_the_place_that_named_it_and_at_last_by_time() {
+        let mut polled = both();
+        let answers = empty_answer_of("b:1");
+        let soon = Instant::now() + LINGER / 2;
+        let_go(&mut polled, &answers, soon);
+        assert_eq!(left(&polled), ["a", "b"]);
+        let later = Instant::now() + LINGER;
+        let stopped = polled["b"].stop.clone();
+        let_go(&mut polled, &answers, later);
+        assert_eq!(left(&polled), ["a"], "a's place did not answer");
+        assert!(stopped.is_cancelled());
+        let_go(&mut polled, &answers, Instant::now() + LONGEST_LINGER);
+        assert!(polled.is_empty());
+    }
+
+    #[test]
+    fn a_broker_knows_its_own_address_better_than_another_does() {
+        let assignment = |at: &str| Assignment {
+            queue: v2::MessageQueue::default(),
+            addresses: place(at),
+        };
+        for first in ["a:1", "b:2"] {
+            let second = if first == "a:1" { "b:2" } else { "a:1" };
+            let mut answers = Answers::default();
+            for teller in [first, second] {
+                let said = if teller == "a:1" { "b:1" } else { "b:2" };
+                answers.name("b".to_owned(), assignment(said), &place(teller));
+            }
+            assert_eq!(answers.assigned["b"].0.addresses, place("b:2"));
+        }
+    }
 }

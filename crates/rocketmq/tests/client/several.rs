@@ -1,5 +1,5 @@
 //! Several brokers behind one route: one dead from the start, one that dies and comes back, one that
-//! no answer names for a while, and proxies that live while a broker behind them does not.
+//! no answer names for a while, one that moves, and proxies that live while a broker behind them does not.
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -267,4 +267,32 @@ async fn an_assignment_is_asked_of_the_next_proxy_when_one_hangs_or_has_no_broke
     receives(&receiving, "two").await;
     assert!(began.elapsed() < Duration::from_secs(3));
     receiving.close().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_moves_is_followed_while_another_one_fails() {
+    let (teller, failing) = (Fake::start().await, Fake::start().await);
+    let (old, new) = (Fake::start().await, Fake::start().await);
+    let broker_b_is_at = |fake: &Fake| {
+        for told in [&teller, &old, &new] {
+            told.script().route = vec![
+                ("broker-a".to_owned(), vec![failing.address]),
+                ("broker-b".to_owned(), vec![fake.address]),
+            ];
+        }
+    };
+    broker_b_is_at(&old);
+    failing.script().broker_away = usize::MAX;
+    let consumer = consumer(&client(&[&teller])).await;
+    old.put("before", b"x");
+    receives(&consumer, "before").await;
+
+    broker_b_is_at(&new);
+    new.put("after", b"x");
+    receives(&consumer, "after").await;
+    eventually("the session with the old address is ended", || {
+        old.state.streams_open.load(Ordering::SeqCst) == 0
+    })
+    .await;
+    consumer.close().await;
 }

@@ -19,6 +19,8 @@ use crate::tls::Tls;
 
 /// First pause after a failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// How long an endpoint is remembered that nobody asks: it is in no route and no assignment any more.
+const FORGOTTEN: Duration = Duration::from_secs(300);
 /// Longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// A connection that is silent for this long is asked whether it still lives. The heartbeat keeps
@@ -109,13 +111,15 @@ struct Pause {
     until: Instant,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
     channel: Option<Channel>,
     pause: Option<Pause>,
+    /// When it was asked last.
+    used: Instant,
 }
 
-/// All endpoints that a client has met.
+/// The endpoints that a client has asked in the last [`FORGOTTEN`].
 #[derive(Debug)]
 pub(crate) struct Endpoints {
     connect_timeout: Duration,
@@ -147,7 +151,7 @@ impl Endpoints {
         address: &Address,
     ) -> Result<MessagingServiceClient<Channel>, ErrorKind> {
         let mut known = self.known();
-        let entry = known.entry(address.clone()).or_default();
+        let entry = used(&mut known, address, Instant::now());
         let channel = match &entry.channel {
             Some(channel) => channel.clone(),
             None => {
@@ -178,7 +182,7 @@ impl Endpoints {
     pub(crate) fn failed(&self, address: &Address) {
         let now = Instant::now();
         let mut known = self.known();
-        let entry = known.entry(address.clone()).or_default();
+        let entry = used(&mut known, address, now);
         entry.pause = Some(longer(entry.pause, now));
     }
 
@@ -229,6 +233,25 @@ impl InOrder {
         };
         left / u32::try_from(sharing.saturating_sub(tried).max(1)).unwrap_or(u32::MAX)
     }
+}
+
+/// What is known of an endpoint that is asked now. A new one is the occasion to forget those that
+/// nobody asks any more: without new ones they do not grow in number.
+fn used<'a>(
+    known: &'a mut HashMap<Address, Known>,
+    address: &Address,
+    now: Instant,
+) -> &'a mut Known {
+    if !known.contains_key(address) {
+        known.retain(|_, known| now.saturating_duration_since(known.used) < FORGOTTEN);
+    }
+    let entry = known.entry(address.clone()).or_insert(Known {
+        channel: None,
+        pause: None,
+        used: now,
+    });
+    entry.used = now;
+    entry
 }
 
 /// The pause after one more failure. Failures of calls that ran side by side count once.
@@ -340,6 +363,27 @@ mod tests {
         assert_eq!(shares(&ordered), [6, 12, 6, 12]);
         ordered.retain(|address| address != &all[2]);
         assert_eq!(shares(&ordered), [12, 6, 12]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_endpoint_that_nobody_asks_is_forgotten_when_others_come() {
+        let endpoints = Endpoints::new(Duration::from_secs(1), None);
+        let all = addresses(&["a:1", "b:1", "c:1", "d:1"]);
+        let known = || {
+            let mut known: Vec<_> = endpoints.known().keys().cloned().collect();
+            known.sort();
+            known
+        };
+        endpoints.service(&all[0]).unwrap();
+        endpoints.failed(&all[1]);
+        tokio::time::advance(FORGOTTEN / 2).await;
+        endpoints.service(&all[1]).unwrap();
+        tokio::time::advance(FORGOTTEN / 2).await;
+        endpoints.service(&all[2]).unwrap();
+        assert_eq!(known(), addresses(&["b:1", "c:1"]));
+        tokio::time::advance(FORGOTTEN).await;
+        endpoints.failed(&all[3]);
+        assert_eq!(known(), addresses(&["d:1"]));
     }
 
     #[tokio::test(start_paused = true)]

@@ -151,6 +151,13 @@ impl Sessions {
         });
     }
 
+    /// Ends the session with an endpoint that is in no route any more.
+    pub(crate) fn end(&self, address: &Address) {
+        if let Some(session) = self.map().remove(address) {
+            session.stop.cancel();
+        }
+    }
+
     /// Says goodbye to every server that may know this client, then ends the sessions.
     pub(crate) async fn close(&self) {
         const OPERATION: &str = "notify client termination";

@@ -66,6 +66,7 @@ async fn settling_waits_for_a_renewal_under_way_and_uses_its_handle() {
     fake.state.changes_pass.close();
     eventually("a renewal is under way", || changes(&fake).len() == 1).await;
     let acking = tokio::spawn(delivery.ack());
+    // For what must not happen there is no condition; an ack that does not wait is there in a few ms.
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(
         fake.count(|call| matches!(call, Call::Ack(_))),

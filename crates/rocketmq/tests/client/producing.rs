@@ -132,6 +132,7 @@ async fn a_send_outlives_a_broker_that_restarts_within_the_deadline() {
     producer.send(Message::new(TOPIC, "x")).await.unwrap();
     fake.die().await;
     let (sending, ()) = tokio::join!(producer.send(Message::new(TOPIC, "y")), async {
+        // Nobody sees the tries that find nobody; this is the time for a few.
         tokio::time::sleep(Duration::from_millis(300)).await;
         fake.listen().await;
     });

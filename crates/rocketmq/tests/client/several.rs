@@ -127,6 +127,7 @@ async fn a_broker_that_dies_under_load_fails_no_send_and_is_used_again_when_it_i
     receives(&consumer, "before").await;
 
     two.die().await;
+    let taken = sends(&two);
     let mut slowest = Duration::ZERO;
     for number in 0..100 {
         let began = Instant::now();
@@ -143,6 +144,7 @@ async fn a_broker_that_dies_under_load_fails_no_send_and_is_used_again_when_it_i
         "a connection that is refused is no reason to wait: {slowest:?}"
     );
 
+    assert_eq!(sends(&two), taken, "it was not dead");
     two.listen().await;
     let back = Instant::now();
     sends_until_it_takes_one(&producer, &two).await;

@@ -1,6 +1,8 @@
 //! A small server of `apache.rocketmq.v2` that behaves: it holds messages, leases and clients, and
 //! refuses as the real one does. A test scripts what goes wrong.
 
+mod answers;
+mod running;
 mod service;
 
 use std::collections::{HashMap, VecDeque};
@@ -16,7 +18,7 @@ use rocketmq_wire::{properties, resource, v2};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_stream::wrappers::TcpListenerStream;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::ServerTlsConfig;
 
@@ -62,7 +64,7 @@ pub(crate) struct Fake {
     pub(crate) address: SocketAddr,
     pub(crate) state: Arc<State>,
     tls: Option<ServerTlsConfig>,
-    running: Option<(CancellationToken, tokio::task::JoinHandle<()>)>,
+    running: Option<(DropGuard, std::thread::JoinHandle<()>)>,
 }
 
 #[derive(Debug, Default)]
@@ -146,7 +148,8 @@ impl Fake {
 
     /// Listens, on the address it had before if it had one.
     pub(crate) async fn listen(&mut self) {
-        let listener = TcpListener::bind(self.address).await.unwrap();
+        let listener = std::net::TcpListener::bind(self.address).unwrap();
+        listener.set_nonblocking(true).unwrap();
         self.address = listener.local_addr().unwrap();
         *self.state.address.lock().unwrap() = Some(self.address);
         let stop = CancellationToken::new();
@@ -173,22 +176,30 @@ impl Fake {
             Ok(request)
         };
         let service = MessagingServiceServer::new(service).max_decoding_message_size(8 << 20);
-        let server = server
-            .add_service(InterceptedService::new(service, note))
-            .serve_with_incoming(TcpListenerStream::new(listener));
-        // Cut, not drained: a server that dies asks nobody.
+        let server = server.add_service(InterceptedService::new(service, note));
+        // Cut, not drained: a server that dies asks nobody. Its runtime is its own, so that its
+        // connections, each a task, end with it.
         let cut = stop.clone();
-        let task = tokio::spawn(async move {
-            cut.run_until_cancelled(server).await;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let thread = std::thread::spawn(move || {
+            runtime.block_on(async {
+                let incoming = TcpListenerStream::new(TcpListener::from_std(listener).unwrap());
+                cut.run_until_cancelled(server.serve_with_incoming(incoming))
+                    .await;
+            });
         });
-        self.running = Some((stop, task));
+        self.running = Some((stop.drop_guard(), thread));
     }
 
     /// Dies, and forgets its clients with it.
     pub(crate) async fn die(&mut self) {
-        let (stop, task) = self.running.take().unwrap();
-        stop.cancel();
-        task.await.unwrap();
+        let (stop, thread) = self.running.take().unwrap();
+        drop(stop);
+        let ended = tokio::task::spawn_blocking(move || thread.join());
+        ended.await.unwrap().unwrap();
         self.state.clients.lock().unwrap().clear();
     }
 

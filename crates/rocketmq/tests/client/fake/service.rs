@@ -1,10 +1,8 @@
 //! The calls.
 
-use std::collections::hash_map::Entry;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use futures::Stream;
 use rocketmq_wire::v2::messaging_service_server::MessagingService;
@@ -12,10 +10,10 @@ use rocketmq_wire::v2::receive_message_response::Content;
 use rocketmq_wire::v2::telemetry_command::Command;
 use rocketmq_wire::{metadata, resource, status, v2};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::running::{About, OpenStream};
 use super::{Call, ClientState, State};
 
 pub(crate) struct FakeService {
@@ -35,152 +33,6 @@ fn client_id<T>(request: &Request<T>) -> String {
         .to_str()
         .unwrap()
         .to_owned()
-}
-
-/// Marks that a call about a message runs, and notices when another one does.
-struct About {
-    state: Arc<State>,
-    message_id: String,
-}
-
-impl About {
-    fn begin(state: &Arc<State>, message_id: &str) -> Self {
-        let mut running = state.running_about.lock().unwrap();
-        let count = running.entry(message_id.to_owned()).or_default();
-        *count += 1;
-        if *count > 1 {
-            state.overlaps.fetch_add(1, Ordering::SeqCst);
-        }
-        Self {
-            state: Arc::clone(state),
-            message_id: message_id.to_owned(),
-        }
-    }
-}
-
-impl Drop for About {
-    fn drop(&mut self) {
-        let mut running = self.state.running_about.lock().unwrap();
-        if let Entry::Occupied(mut count) = running.entry(self.message_id.clone()) {
-            *count.get_mut() -= 1;
-        }
-    }
-}
-
-/// Counts a telemetry stream while its client holds it.
-struct OpenStream(Arc<State>);
-
-impl OpenStream {
-    fn begin(state: &Arc<State>) -> Self {
-        state.streams_open.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(state))
-    }
-}
-
-impl Drop for OpenStream {
-    fn drop(&mut self) {
-        self.0.streams_open.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-impl FakeService {
-    fn known(&self, client: &str) -> bool {
-        let clients = self.state.clients.lock().unwrap();
-        clients
-            .get(client)
-            .is_some_and(|client| client.settings.is_some())
-    }
-
-    fn brokers(&self) -> Vec<v2::Broker> {
-        let own = self.state.address.lock().unwrap().expect("it listens");
-        let mut route = self.state.script.lock().unwrap().route.clone();
-        if route.is_empty() {
-            route.push(("broker-a".to_owned(), vec![own]));
-        }
-        let brokers = route.into_iter().map(|(name, addresses)| v2::Broker {
-            name,
-            id: 0,
-            endpoints: Some(v2::Endpoints {
-                scheme: v2::AddressScheme::IPv4.into(),
-                addresses: addresses
-                    .iter()
-                    .map(|address| v2::Address {
-                        host: address.ip().to_string(),
-                        port: i32::from(address.port()),
-                    })
-                    .collect(),
-            }),
-        });
-        brokers.collect()
-    }
-
-    /// The status of a proxy that cannot reach its broker, as often as the script has it.
-    fn broker_away(&self) -> Option<v2::Status> {
-        let mut script = self.state.script.lock().unwrap();
-        let left = script.broker_away.checked_sub(1)?;
-        script.broker_away = left;
-        Some(status(
-            v2::Code::InternalServerError,
-            "connect to <127.0.0.1:10911> failed. RemotingConnectException",
-        ))
-    }
-
-    fn missing(&self) -> Option<v2::Status> {
-        let missing = self.state.script.lock().unwrap().topic_missing;
-        missing.then(|| {
-            status(
-                v2::Code::TopicNotFound,
-                "CODE: 17  DESC: No topic route info for the topic: topic_a\nFor",
-            )
-        })
-    }
-
-    /// Up to `most` messages, waiting for the first.
-    async fn pop(state: &State, most: usize) -> Vec<v2::Message> {
-        let asked = state.script.lock().unwrap().long_poll;
-        let wait = if asked.is_zero() {
-            Duration::from_millis(200)
-        } else {
-            asked
-        };
-        let until = Instant::now() + wait;
-        loop {
-            let arrived = state.arrived.notified();
-            let mut popped: Vec<_> = {
-                let mut ready = state.ready.lock().unwrap();
-                let count = most.min(ready.len());
-                ready.drain(..count).collect()
-            };
-            if !popped.is_empty() {
-                for message in &mut popped {
-                    let system = message.system_properties.as_mut().unwrap();
-                    system.receipt_handle = Some(state.new_handle(&system.message_id));
-                }
-                return popped;
-            }
-            if tokio::time::timeout_at(until, arrived).await.is_err() {
-                return popped;
-            }
-        }
-    }
-
-    /// Uses a handle up, if it is the good one.
-    fn settle(&self, message_id: &str, handle: &str) -> v2::Status {
-        let refused = self
-            .state
-            .script
-            .lock()
-            .unwrap()
-            .refused_handles
-            .iter()
-            .any(|refused| handle.starts_with(refused));
-        let mut handles = self.state.handles.lock().unwrap();
-        if refused || handles.get(message_id).is_none_or(|good| good != handle) {
-            return status(v2::Code::InvalidReceiptHandle, "receipt handle is expired");
-        }
-        handles.remove(message_id);
-        status(v2::Code::Ok, "OK")
-    }
 }
 
 #[tonic::async_trait]
@@ -263,17 +115,7 @@ impl MessagingService for FakeService {
                 let answer = v2::TelemetryCommand {
                     status: ok(),
                     command: Some(Command::Settings(v2::Settings {
-                        backoff_policy: Some(v2::RetryPolicy {
-                            max_attempts: 3,
-                            strategy: Some(v2::retry_policy::Strategy::CustomizedBackoff(
-                                v2::CustomizedBackoff {
-                                    next: vec![prost_types::Duration {
-                                        seconds: 7,
-                                        nanos: 0,
-                                    }],
-                                },
-                            )),
-                        }),
+                        backoff_policy: Some(Self::backoff_policy()),
                         ..settings.clone()
                     })),
                 };

@@ -109,6 +109,17 @@ pub(crate) fn dlq_unread(group: &Group, error: &dyn Display) {
     tracing::warn!(event = "dlq_unread", %group, %error);
 }
 
+/// What lies there in a dead-letter topic is no message that can be read: it was passed over, and
+/// has no letter.
+pub(crate) fn dlq_unreadable(position: &Position, offset: i64, error: &dyn Display) {
+    let Position {
+        group,
+        broker,
+        queue_id,
+    } = position;
+    tracing::warn!(event = "dlq_unreadable", %group, broker, queue_id, offset, %error);
+}
+
 /// The broker dropped messages of a dead-letter topic before they were read: `missed` of them.
 pub(crate) fn dlq_position_lost(position: &Position, from: i64, first: i64, missed: i64) {
     let Position {

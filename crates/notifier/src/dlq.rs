@@ -8,8 +8,9 @@
 //!
 //! How far a queue was read is a row ([`crate::record::dlq`]), and it moves in the transaction that
 //! writes a page's letters: of several replicas one does it, and what failed is read again. Nothing
-//! is passed over: what can't be read or recorded is tried again, with growing pauses, and told
-//! once a minute. What the broker dropped before it was read is told, with how many that were.
+//! is passed over in silence: a topic that can't be read or put on record is tried again, with
+//! growing pauses, and told once a minute; bytes that are no message are told with their place, and
+//! what the broker dropped before it was read with how many that were.
 //!
 //! In this order: [`step`] says what a pull means, [`letter`] reads a stored message as the
 //! receivers of its topic would have, [`fate`] decides what it calls for. All three are pure.
@@ -207,9 +208,14 @@ impl DlqReader {
         step: Step,
     ) -> Result<Option<i64>, DlqError> {
         let position = group.position(queue);
+        let mut unreadable = None;
         let (messages, skipped_to, mut to) = match step {
             Step::AtEnd => return Ok(Some(from)),
             Step::Lost { next } => (Vec::new(), next, next),
+            Step::Unreadable { at, reason } => {
+                unreadable = Some((at, reason));
+                (Vec::new(), at, at.saturating_add(1))
+            }
             Step::Shorter { first } => (Vec::new(), from, first),
             Step::Page { messages, next } => {
                 let first = messages
@@ -240,6 +246,9 @@ impl DlqReader {
             Gap::None => {}
             Gap::Lost { missed } => alarm::dlq_position_lost(&position, from, skipped_to, missed),
             Gap::Shorter => alarm::dlq_shorter(&position, from, to),
+        }
+        if let Some((at, reason)) = unreadable {
+            alarm::dlq_unreadable(&position, at, &reason);
         }
         for letter in buried {
             if let Some(on_record) = letter.caught_up_from {

@@ -21,7 +21,10 @@ mod status;
 mod stored;
 
 pub use status::{resource, status};
-pub use stored::{KEYS, REAL_TOPIC, RETRY_TOPIC, StoredError, StoredMessage, TAGS, UNIQUE_KEY};
+pub use stored::{
+    KEYS, MAX_PROPERTIES, REAL_TOPIC, RETRY_TOPIC, SHORTENED, StoredError, StoredMessage, TAGS,
+    UNIQUE_KEY, may_be_property, property_size,
+};
 
 /// The generated types of package `apache.rocketmq.v2`.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]

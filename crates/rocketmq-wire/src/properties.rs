@@ -2,6 +2,10 @@
 
 /// User property on a delivered or checked transactional message: its transaction id.
 pub const TRANSACTION_ID: &str = "__transactionId__";
+/// Stored property: the trace context.
+pub const TRACE_CONTEXT: &str = "TRACE_CONTEXT";
+/// Stored property: the message group.
+pub const MESSAGE_GROUP: &str = "__SHARDINGKEY";
 /// User property on a checked half message: how often it was checked, this time included.
 pub const CHECK_TIMES: &str = "TRANSACTION_CHECK_TIMES";
 /// User property on a checked half message that asked for a time before its first check, in

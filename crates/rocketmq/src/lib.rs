@@ -33,7 +33,7 @@ mod transaction;
 
 pub use admin::{
     Admin, AdminConfig, BrokerNode, Cluster, GroupInfo, GroupSpec, Pulled, QueueOffsets, QueueRef,
-    QueueRoute, TopicInfo, TopicRoute, TopicSpec,
+    QueueRoute, TopicInfo, TopicRoute, TopicSpec, Unreadable,
 };
 pub use client::Client;
 pub use config::{ClientConfig, ConsumerConfig, TransactionConfig};

@@ -7,10 +7,6 @@ use rocketmq_wire::{limits, resource, v2};
 
 use crate::error::{Error, ErrorKind};
 
-/// Most bytes of tag, keys and properties together. Properties and tag have a limit of their own
-/// far below it, so it is the keys that exceed this one.
-const MAX_HEADER_BYTES: usize = 64 * 1024;
-
 /// A message to send. The body is not copied on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
@@ -20,8 +16,8 @@ pub struct Message {
     pub body: Bytes,
     /// The tag that filters choose by.
     pub tag: Option<String>,
-    /// Keys that operators find the message by; without spaces. With tag and properties 64 KiB in
-    /// all.
+    /// Keys that operators find the message by; without spaces. With tag and properties 16 KiB in
+    /// all, one byte more for each key.
     pub keys: Vec<String>,
     /// The caller's own properties: at most 128, 16 KiB in all.
     pub properties: BTreeMap<String, String>,
@@ -99,16 +95,16 @@ impl Message {
                 limits::MAX_USER_PROPERTY_BYTES
             ));
         }
-        // Keys are stored as one text, with a space between each two.
-        let key_bytes = self.keys.iter().fold(0, |sum, key| sum + key.len())
-            + self.keys.len().saturating_sub(1);
-        if bytes + key_bytes > MAX_HEADER_BYTES {
+        // Keys are stored as one text, with a space behind each.
+        let key_bytes = self.keys.iter().fold(0, |sum, key| sum + key.len() + 1);
+        if bytes + key_bytes > limits::MAX_USER_PROPERTY_BYTES {
             return Err(Error::invalid(
                 operation,
                 "keys",
                 format!(
-                    "{key_bytes} bytes, {} with tag and properties (at most {MAX_HEADER_BYTES})",
-                    bytes + key_bytes
+                    "{key_bytes} bytes, {} with tag and properties (at most {})",
+                    bytes + key_bytes,
+                    limits::MAX_USER_PROPERTY_BYTES
                 ),
             ));
         }

@@ -134,8 +134,12 @@ fn outside(offset: i64, ends: Ends) -> PullAnswer {
 fn found(topic: &str, page: &Page, itself: SocketAddr) -> Result<PullAnswer, Refused> {
     let mut messages = BytesMut::new();
     for seen in &page.messages {
-        let message = stored(topic, seen, itself)?;
-        message.encode(&mut messages).map_err(Refused::failed)?;
+        let mut message = stored(topic, seen, itself)?;
+        // What an earlier version accepted; a queue that holds it should be readable all the same.
+        if message.encode(&mut messages).is_err() {
+            message.fit_properties();
+            message.encode(&mut messages).map_err(Refused::failed)?;
+        }
     }
     Ok(PullAnswer {
         outcome: if messages.is_empty() {
@@ -163,7 +167,56 @@ fn number(offset: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
+    use rocketmq_wire::{SHORTENED, StoredMessage, v2};
+
     use super::*;
+    use crate::store::browse::Seen;
+    use crate::store::record::Record;
+
+    #[test]
+    fn a_page_is_handed_out_whatever_properties_a_message_has() {
+        let message = |system| {
+            let message = v2::Message {
+                system_properties: Some(system),
+                body: "body".into(),
+                ..Default::default()
+            };
+            let message = message.encode_to_vec();
+            let record = Record {
+                store_ms: 1,
+                base: 0,
+                tag: "",
+                origin: "",
+                message: &message,
+            };
+            Seen {
+                offset: 0,
+                record: record.to_vec(),
+                checks: 0,
+            }
+        };
+        let odd = v2::SystemProperties {
+            message_id: "a\u{1}b".into(),
+            ..Default::default()
+        };
+        let long = v2::SystemProperties {
+            message_id: "long".into(),
+            trace_context: Some("x".repeat(60_000)),
+            ..Default::default()
+        };
+        let page = Page {
+            ends: Ends { first: 0, next: 2 },
+            messages: vec![message(odd), message(long)],
+            next: 2,
+        };
+        let itself = ([127, 0, 0, 1], 1).into();
+        let answer = found("t", &page, itself).unwrap();
+        let read = StoredMessage::decode_all(&answer.messages).unwrap();
+        let ids: Vec<_> = read.iter().map(|read| read.message_id()).collect();
+        assert_eq!(ids, [Some("a\u{FFFD}b"), Some("long")]);
+        assert_eq!(read[1].properties[SHORTENED], "TRACE_CONTEXT");
+    }
 
     #[test]
     fn what_is_outside_of_a_queue_is_sent_to_its_nearer_end() {

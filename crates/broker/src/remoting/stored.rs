@@ -3,7 +3,9 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use rocketmq_wire::properties::{CHECK_IMMUNITY_SECONDS, CHECK_MAX_TOPIC, CHECK_TIMES, HALF_TOPIC};
+use rocketmq_wire::properties::{
+    CHECK_IMMUNITY_SECONDS, CHECK_MAX_TOPIC, CHECK_TIMES, HALF_TOPIC, MESSAGE_GROUP, TRACE_CONTEXT,
+};
 use rocketmq_wire::{KEYS, REAL_TOPIC, RETRY_TOPIC, StoredMessage, TAGS, UNIQUE_KEY, v2};
 
 use crate::StoreError;
@@ -48,8 +50,8 @@ pub(super) fn stored(
     put(UNIQUE_KEY, system.message_id);
     put(KEYS, system.keys.join(" "));
     put(TAGS, system.tag.unwrap_or_default());
-    put("TRACE_CONTEXT", system.trace_context.unwrap_or_default());
-    put("__SHARDINGKEY", system.message_group.unwrap_or_default());
+    put(TRACE_CONTEXT, system.trace_context.unwrap_or_default());
+    put(MESSAGE_GROUP, system.message_group.unwrap_or_default());
     let checks = match topic {
         HALF_TOPIC => Some(seen.checks),
         CHECK_MAX_TOPIC => Some(record.base),

@@ -1,6 +1,6 @@
 //! What a pull means for a queue's position: a pure function.
 
-use rocketmq::{Pulled, StoredMessage};
+use rocketmq::{Pulled, StoredMessage, Unreadable};
 
 /// Where reading goes from an offset.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub(super) enum Step {
         messages: Vec<StoredMessage>,
         next: i64,
     },
+    /// What lies there is none that can be read, here or anywhere: it is passed over.
+    Unreadable { at: i64, reason: String },
     /// The broker dropped what lay between the offset and `next` before it was read.
     Lost { next: i64 },
     /// The queue ends before the offset: it was made anew, or its broker lost its end. It is read
@@ -52,6 +54,11 @@ pub(super) fn step(offset: i64, pulled: Pulled) -> Step {
             next: pulled.min_offset,
         };
     }
+    if let Some(Unreadable { offset: at, reason }) = pulled.unreadable
+        && at >= offset
+    {
+        return Step::Unreadable { at, reason };
+    }
     let mut messages = pulled.messages;
     messages.retain(|message| message.queue_offset >= offset);
     match messages.last() {
@@ -80,6 +87,7 @@ mod tests {
         };
         Pulled {
             messages: offsets.iter().map(message).collect(),
+            unreadable: None,
             next_offset,
             min_offset,
             max_offset,
@@ -105,6 +113,20 @@ mod tests {
     fn what_lies_before_the_offset_is_not_read_again() {
         let step = step(6, pulled(&[4, 5, 6, 7], 8, 0, 20));
         assert_eq!(offsets(step), (vec![6, 7], 8));
+    }
+
+    #[test]
+    fn what_nobody_can_read_is_passed_over_and_not_taken_for_lost_messages() {
+        let unreadable = |offset| Pulled {
+            unreadable: Some(Unreadable {
+                offset,
+                reason: "why".into(),
+            }),
+            ..pulled(&[], offset + 1, 0, 20)
+        };
+        let (at, reason) = (5, "why".to_owned());
+        assert_eq!(step(5, unreadable(5)), Step::Unreadable { at, reason });
+        assert_eq!(gap(5, 5, 6), Gap::None);
     }
 
     #[test]

@@ -126,6 +126,12 @@ impl Head {
     async fn fill(&mut self, admin: &Admin) -> Result<(), Error> {
         while self.pulled.is_empty() && self.offset < self.span.max {
             let pulled = admin.pull(&self.queue, self.offset, PULL).await?;
+            if let Some(broken) = &pulled.unreadable {
+                let (topic, broker) = (&self.queue.topic, &self.queue.broker);
+                let (queue_id, offset) = (self.queue.queue_id, broken.offset);
+                let error = &broken.reason;
+                tracing::warn!(event = "message_unreadable", %topic, %broker, queue_id, offset, %error);
+            }
             let max = self.span.max;
             let in_time = pulled.messages.into_iter().filter(|m| m.queue_offset < max);
             self.pulled.extend(in_time);

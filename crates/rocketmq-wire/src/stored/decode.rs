@@ -13,17 +13,30 @@ impl StoredMessage {
     /// memory unless they were packed.
     ///
     /// # Errors
-    /// [`StoredError`] names the field, its place and the message. Nothing before it is given then:
-    /// pull one message at a time to pass a broken one over.
+    /// [`StoredError`] names the field, its place and the message. Nothing before it is given then.
     pub fn decode_all(stored: &Bytes) -> Result<Vec<Self>, StoredError> {
+        match Self::decode_sound(stored) {
+            (messages, None) => Ok(messages),
+            (_, Some(error)) => Err(error),
+        }
+    }
+
+    /// As [`decode_all`](Self::decode_all), but gives what lies before the first broken message
+    /// too.
+    #[must_use]
+    pub fn decode_sound(stored: &Bytes) -> (Vec<Self>, Option<StoredError>) {
         let mut messages = Vec::new();
         let mut at = 0;
         while at < stored.len() {
-            let (message, next) = decode(stored, at)?;
-            messages.push(message);
-            at = next;
+            match decode(stored, at) {
+                Ok((message, next)) => {
+                    messages.push(message);
+                    at = next;
+                }
+                Err(error) => return (messages, Some(error)),
+            }
         }
-        Ok(messages)
+        (messages, None)
     }
 }
 

@@ -1,12 +1,40 @@
 //! Writing.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::{BufMut, BytesMut};
 
 use super::{
-    BORN_V6, MAGIC, MAGIC_LONG_TOPIC, OURS, PACKED, STORED_V6, StoredError, StoredMessage,
+    BORN_V6, MAGIC, MAGIC_LONG_TOPIC, MAX_PROPERTIES, OURS, PACKED, SHORTENED, STORED_V6,
+    StoredError, StoredMessage,
 };
+
+/// What lies between properties, and between a property's name and its value.
+const SEPARATORS: [char; 2] = ['\u{1}', '\u{2}'];
+/// How long a value is that was shortened, in bytes.
+const SHORT_VALUE: usize = 256;
+
+/// The most bytes that [`SHORTENED`] takes, its names cut off if they are more.
+const SHORTENED_SIZE: usize = 1024;
+
+/// How many bytes properties take in a stored message.
+fn properties_size(properties: &BTreeMap<String, String>) -> usize {
+    let pairs = properties.iter();
+    pairs.map(|(key, value)| property_size(key, value)).sum()
+}
+
+/// How many bytes one property takes in a stored message.
+#[must_use]
+pub fn property_size(key: &str, value: &str) -> usize {
+    key.len() + 1 + value.len() + 1
+}
+
+/// Whether a property's name or value may hold this text.
+#[must_use]
+pub fn may_be_property(text: &str) -> bool {
+    !text.contains(SEPARATORS)
+}
 
 /// The longest topic under the first magic: Java reads the byte as a signed one.
 const SHORT_TOPIC: usize = 127;
@@ -92,13 +120,47 @@ impl StoredMessage {
         Ok(())
     }
 
+    /// Makes properties fit that do not, since a queue that holds such a message should be readable
+    /// all the same: separators (0x01, 0x02) are replaced by U+FFFD, the longest values are
+    /// shortened, and what is too much even so is left out. [`SHORTENED`] then names what was
+    /// touched.
+    pub fn fit_properties(&mut self) {
+        let mut touched = BTreeSet::new();
+        let plain = |text: &str| text.replace(SEPARATORS, "\u{FFFD}");
+        for (key, value) in std::mem::take(&mut self.properties) {
+            let (plain_key, plain_value) = (plain(&key), plain(&value));
+            if plain_key != key || plain_value != value {
+                touched.insert(plain_key.clone());
+            }
+            self.properties.insert(plain_key, plain_value);
+        }
+        while properties_size(&self.properties) > MAX_PROPERTIES - SHORTENED_SIZE {
+            let longest = self.properties.iter_mut();
+            let Some((key, value)) = longest.max_by_key(|(key, value)| (value.len(), key.len()))
+            else {
+                break;
+            };
+            if value.len() > SHORT_VALUE {
+                value.truncate(value.floor_char_boundary(SHORT_VALUE));
+                touched.insert(key.clone());
+            } else {
+                let key = key.clone();
+                self.properties.remove(&key);
+                touched.insert(key);
+            }
+        }
+        if !touched.is_empty() {
+            let mut names = Vec::from_iter(touched).join(",");
+            let room = SHORTENED_SIZE - property_size(SHORTENED, "");
+            names.truncate(names.floor_char_boundary(room));
+            self.properties.insert(SHORTENED.to_owned(), names);
+        }
+    }
+
     fn property_text(&self, at: usize) -> Result<String, StoredError> {
         let mut text = String::new();
         for (key, value) in &self.properties {
-            if [key, value]
-                .iter()
-                .any(|part| part.contains(['\u{1}', '\u{2}']))
-            {
+            if [key, value].iter().any(|part| part.contains(SEPARATORS)) {
                 return Err(StoredError {
                     queue_offset: Some(self.queue_offset),
                     at,

@@ -21,6 +21,8 @@ mod inflate;
 #[cfg(test)]
 mod tests;
 
+pub use encode::{may_be_property, property_size};
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -53,6 +55,12 @@ pub const TAGS: &str = "TAGS";
 pub const REAL_TOPIC: &str = "REAL_TOPIC";
 /// Property: the topic that a dead or retried message came from.
 pub const RETRY_TOPIC: &str = "RETRY_TOPIC";
+
+/// Property: the names, with commas between them, of properties that could not be stored as they
+/// were ([`StoredMessage::fit_properties`]).
+pub const SHORTENED: &str = "__SHORTENED__";
+/// Most bytes of all properties: their length is an i16.
+pub const MAX_PROPERTIES: usize = 32_767;
 
 /// Property: the producer's group; of what came over gRPC, the topic.
 const PRODUCER_GROUP: &str = "PGROUP";

@@ -308,3 +308,50 @@ fn properties_that_are_too_long_are_refused() {
     let error = message.encode(&mut BytesMut::new()).unwrap_err();
     assert_eq!(error.field, "properties");
 }
+
+#[test]
+fn what_lies_before_a_broken_message_is_given() {
+    let mut bytes = stored(&[example(), example()]);
+    let second = bytes.len() / 2;
+    bytes[second + 4] ^= 1;
+    let (sound, error) = StoredMessage::decode_sound(&bytes.freeze());
+    assert_eq!(sound, [example()]);
+    assert_eq!(error.unwrap().field, "magic");
+}
+
+#[test]
+fn properties_are_made_to_fit_and_those_that_were_touched_are_named() {
+    let property = |key: &str, value: String| (key.to_owned(), value);
+    let mut message = StoredMessage {
+        properties: [
+            property(UNIQUE_KEY, "id".into()),
+            property("TRACE_CONTEXT", "\u{5f20}".repeat(20_000)),
+            property("odd", "a\u{1}b\u{2}".into()),
+        ]
+        .into(),
+        ..example()
+    };
+    message.encode(&mut BytesMut::new()).unwrap_err();
+    message.fit_properties();
+    let read = StoredMessage::decode_all(&stored(&[message]).freeze()).unwrap();
+    let read = &read[0].properties;
+    assert_eq!(read[UNIQUE_KEY], "id");
+    assert_eq!(read["odd"], "a\u{FFFD}b\u{FFFD}");
+    assert_eq!(read["TRACE_CONTEXT"], "\u{5f20}".repeat(85));
+    assert_eq!(read[SHORTENED], "TRACE_CONTEXT,odd");
+}
+
+#[test]
+fn however_many_properties_there_are_they_are_made_to_fit() {
+    let many = (0..2_000).map(|n| (format!("{n:0100}"), format!("{n:0100}")));
+    let long = (0..20).map(|n| (format!("{n:05000}"), String::new()));
+    for properties in [many.collect(), long.collect()] {
+        let mut message = StoredMessage {
+            properties,
+            ..example()
+        };
+        message.fit_properties();
+        let read = StoredMessage::decode_all(&stored(&[message]).freeze()).unwrap();
+        assert!(read[0].properties.contains_key(SHORTENED));
+    }
+}

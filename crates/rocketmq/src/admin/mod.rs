@@ -21,7 +21,7 @@ use rocketmq_wire::remoting::{self, Frame};
 
 pub use cluster::{BrokerNode, Cluster};
 pub use groups::{GroupInfo, GroupSpec};
-pub use queues::{Pulled, QueueOffsets, QueueRef};
+pub use queues::{Pulled, QueueOffsets, QueueRef, Unreadable};
 pub use topics::{QueueRoute, TopicInfo, TopicRoute, TopicSpec};
 
 use crate::credentials::Credentials;

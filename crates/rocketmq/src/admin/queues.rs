@@ -47,11 +47,22 @@ impl QueueOffsets {
     }
 }
 
+/// A stored message that is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its place in the queue.
+    pub offset: i64,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
 /// What lay in a queue from an offset on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pulled {
     /// The messages; maybe fewer than asked for although there are more.
     pub messages: Vec<StoredMessage>,
+    /// The first message could not be read; `messages` is empty then, and `next_offset` behind it.
+    pub unreadable: Option<Unreadable>,
     /// Where to go on. If it is not beyond the offset that was asked for, there is nothing more, or
     /// the queue has become shorter.
     pub next_offset: i64,
@@ -107,10 +118,11 @@ impl Admin {
 
     /// Reads at most `max` messages of a queue from `offset` on, and moves nothing: any topic,
     /// dead letters (`%DLQ%<group>`) and half messages (`RMQ_SYS_TRANS_HALF_TOPIC`) too. Servers
-    /// stop at a few hundred kilobytes.
+    /// stop at a few hundred kilobytes. A page ends before a message that cannot be read; the page
+    /// that begins with it is [`Pulled::unreadable`] alone, and goes on behind it.
     ///
     /// # Errors
-    /// [`ErrorKind::TopicNotFound`]; [`ErrorKind::Unreadable`] names the message that is at fault.
+    /// [`ErrorKind::TopicNotFound`], or when the broker refuses or cannot be asked.
     pub async fn pull(&self, queue: &QueueRef, offset: i64, max: u32) -> Result<Pulled, Error> {
         const OPERATION: &str = "read a queue";
         let broker = self.broker(&queue.broker).await?;
@@ -128,11 +140,27 @@ impl Admin {
             return Err(refused
                 .unwrap_or_else(|| unreadable(OPERATION, &broker.address, "no pull's answer")));
         };
-        let messages = StoredMessage::decode_all(&answer.messages)
-            .map_err(|error| unreadable(OPERATION, &broker.address, error))?;
+        let (messages, broken) = StoredMessage::decode_sound(&answer.messages);
+        let (next_offset, unreadable) = match (broken, messages.last()) {
+            (None, _) => (answer.next_offset, None),
+            // What is broken begins the next page.
+            (Some(_), Some(last)) => (last.queue_offset.saturating_add(1), None),
+            (Some(error), None) => {
+                // What a broken message says of its place may be as broken.
+                let first = offset.max(answer.min_offset);
+                let said = error.queue_offset;
+                let place = said.filter(|said| (first..answer.next_offset).contains(said));
+                let broken = Unreadable {
+                    offset: place.unwrap_or(first),
+                    reason: error.to_string(),
+                };
+                (broken.offset.saturating_add(1), Some(broken))
+            }
+        };
         Ok(Pulled {
             messages,
-            next_offset: answer.next_offset,
+            unreadable,
+            next_offset,
             min_offset: answer.min_offset,
             max_offset: answer.max_offset,
         })

@@ -4,9 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use rocketmq::{Admin, AdminConfig, ErrorKind, GroupSpec, TopicKind, TopicSpec};
+use rocketmq::{
+    Admin, AdminConfig, ErrorKind, GroupSpec, QueueRef, StoredMessage, TopicKind, TopicSpec,
+};
 use rocketmq_wire::remoting::{
-    BrokerData, CLUSTER, CREATE_TOPIC, ClusterAnswer, CreateGroup, CreateTopic, Frame,
+    BrokerData, CLUSTER, CREATE_TOPIC, ClusterAnswer, CreateGroup, CreateTopic, Frame, PullAnswer,
+    PullOutcome,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -20,6 +23,8 @@ enum Answer {
     StrayFirst,
     Garbage,
     HangUp,
+    /// Of a queue that ends at 20, this many messages from 5 on, and then what is none.
+    Broken(u8),
     /// None; the connection stays open.
     Silence,
 }
@@ -82,6 +87,10 @@ async fn server(answers: Vec<Answer>) -> (SocketAddr, mpsc::Receiver<Frame>) {
                         stray.encode(&mut reply).unwrap();
                         request.response(0, None).encode(&mut reply).unwrap();
                     }
+                    Answer::Broken(sound) => broken_page(sound)
+                        .to_frame(&request)
+                        .encode(&mut reply)
+                        .unwrap(),
                     Answer::Garbage => reply.extend_from_slice(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
                     Answer::HangUp | Answer::Silence => {}
                 }
@@ -94,6 +103,26 @@ async fn server(answers: Vec<Answer>) -> (SocketAddr, mpsc::Receiver<Frame>) {
         }
     });
     (address, requests)
+}
+
+fn broken_page(sound: u8) -> PullAnswer {
+    let mut messages = BytesMut::new();
+    for queue_offset in 5..5 + i64::from(sound) {
+        let message = StoredMessage {
+            queue_offset,
+            ..StoredMessage::default()
+        };
+        message.encode(&mut messages).unwrap();
+    }
+    // Four bytes of length that are their own, and nothing behind them.
+    messages.extend_from_slice(&4_u32.to_be_bytes());
+    PullAnswer {
+        outcome: PullOutcome::Found,
+        next_offset: 10,
+        min_offset: 0,
+        max_offset: 20,
+        messages: messages.freeze(),
+    }
 }
 
 async fn read(stream: &mut tokio::net::TcpStream, buffer: &mut BytesMut) -> Option<Frame> {
@@ -214,4 +243,24 @@ async fn nobody_there_is_said_with_the_address() {
     drop(listener);
     let error = admin(address).create_topic(&topic()).await.unwrap_err();
     assert!(error.to_string().contains(&address.to_string()), "{error}");
+}
+
+#[tokio::test]
+async fn a_broken_message_costs_nobody_but_itself() {
+    let (address, _requests) = server(vec![Answer::Broken(2), Answer::Broken(0)]).await;
+    let admin = admin(address);
+    let queue = QueueRef {
+        topic: "topic_a".to_owned(),
+        broker: "broker".to_owned(),
+        queue_id: 0,
+    };
+    let before = admin.pull(&queue, 5, 32).await.unwrap();
+    let offsets: Vec<_> = before.messages.iter().map(|m| m.queue_offset).collect();
+    assert_eq!((offsets, before.next_offset), (vec![5, 6], 7));
+    assert_eq!(before.unreadable, None);
+    let broken = admin.pull(&queue, 7, 32).await.unwrap();
+    assert_eq!((broken.messages, broken.next_offset), (vec![], 8));
+    let unreadable = broken.unreadable.unwrap();
+    assert_eq!(unreadable.offset, 7);
+    assert!(unreadable.reason.contains("magic"), "{unreadable:?}");
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use rocketmq_wire::remoting::{CreateGroup, CreateTopic, TopicKind};
-use rocketmq_wire::v2;
+use rocketmq_wire::v2::Code;
 use tokio::sync::Mutex;
 
 use crate::client::Client;
@@ -106,6 +106,20 @@ impl Bench {
         }
     }
 
+    /// What is declared, and what where every request has credentials: Apache RocketMQ then looks
+    /// whether the names in a request are allowed before it looks whether they are names.
+    pub(crate) fn asked_who<T>(&self, usual: T, with_credentials: T) -> T {
+        match self.remoting().credentials {
+            None => usual,
+            Some(_) => with_credentials,
+        }
+    }
+
+    /// What a blank topic or group is answered by.
+    pub(crate) fn blank(&self, usual: Code, null: &'static str) -> (Code, &'static str) {
+        self.asked_who((usual, "blank"), (Code::Unauthorized, null))
+    }
+
     /// How late the broker may be with what it puts off. The embedded one promises 0.2 s when idle; the
     /// suite is a crowd of 24 on one process and machines of CI are noisy, so 1 s is asked of it. The
     /// grain of Apache RocketMQ is 1 to 4 s, and its JVM shares the machine with the suite. What is
@@ -148,7 +162,7 @@ impl Bench {
         remote::done(self.remoting(), request.to_frame(1)).await?;
         let client = self.client().await?;
         self.until(ROUTED, "a route to a new topic", async || {
-            Ok(code(client.route(&topic).await?.status) == v2::Code::Ok)
+            Ok(code(client.route(&topic).await?.status) == Code::Ok)
         })
         .await?;
         Ok(topic)

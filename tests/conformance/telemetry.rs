@@ -117,6 +117,10 @@ impl Telemetry {
                 }
                 // A check-back that was on its way.
                 Some(Command::RecoverOrphanedTransactionCommand(_)) => {}
+                // Refused before it was looked at, as whom it came from; the stream stays.
+                None if crate::wire::code(heard.status.clone()) == v2::Code::Unauthorized => {
+                    return Ok(Err(tonic::Status::permission_denied("UNAUTHORIZED")));
+                }
                 other => bail!("{other:?} instead of Settings"),
             }
         }

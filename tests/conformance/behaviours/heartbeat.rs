@@ -47,7 +47,8 @@ async fn named_group(bench: Bench) -> Outcome {
             .heartbeat(Some(group), ClientType::SimpleConsumer)
             .await
     };
-    says(beat("").await?, illegal, "group is blank")?;
+    let (code, words) = bench.blank(illegal, "group is null");
+    says(beat("").await?, code, words)?;
     says(
         beat("no_such_group").await?,
         illegal,

@@ -69,13 +69,13 @@ async fn topic_name(bench: Bench) -> Outcome {
     for (topic, words) in [
         (long.as_str(), "longer than topic max length 127"),
         ("a.b", "contains illegal characters"),
-        ("", "blank"),
         ("SCHEDULE_TOPIC_XXXX", "cannot access system topic"),
         ("RMQ_SYS_TRANS_HALF_TOPIC", "cannot access system topic"),
     ] {
         refused(&client, message(topic), Code::IllegalTopic, words).await?;
     }
-    Ok(())
+    let (code, words) = bench.blank(Code::IllegalTopic, "topic is null");
+    refused(&client, message(""), code, words).await
 }
 
 async fn property_count(bench: Bench) -> Outcome {

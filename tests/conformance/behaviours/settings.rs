@@ -44,16 +44,20 @@ async fn producer_minimum(bench: Bench) -> Outcome {
     heard(&client, nameless).await.map(drop)
 }
 
+/// What telemetry makes of a refusal as whom one is.
+const UNAUTHORIZED: (tonic::Code, &str) = (tonic::Code::PermissionDenied, "UNAUTHORIZED");
+
 async fn neither(bench: Bench) -> Outcome {
     let client = bench.client().await?;
     let refused = Telemetry::open(&client)
         .try_settings(v2::Settings::default())
         .await?;
-    fails(
-        refused,
+    let usual = (
         tonic::Code::InvalidArgument,
         "no publishing or subscription",
-    )
+    );
+    let (code, words) = bench.asked_who(usual, UNAUTHORIZED);
+    fails(refused, code, words)
 }
 
 fn subscribed(group: &str, topic: &str) -> v2::Settings {
@@ -90,11 +94,9 @@ async fn consumer_refused(bench: Bench) -> Outcome {
     };
     let simple = v2::ClientType::SimpleConsumer;
     let invalid = tonic::Code::InvalidArgument;
-    fails(
-        refused(simple, "").await?,
-        invalid,
-        "the specified group is blank",
-    )?;
+    let usual = (invalid, "the specified group is blank");
+    let (code, words) = bench.asked_who(usual, UNAUTHORIZED);
+    fails(refused(simple, "").await?, code, words)?;
     fails(
         refused(simple, "no_such_group").await?,
         invalid,

@@ -38,10 +38,12 @@ pub fn check_amount(field: &str, amount_fen: i64) -> Result<(), Invalid> {
 
 /// All accounts, in the order of their numbers.
 pub async fn all(database: &Database) -> Result<Vec<api::Account>, DatabaseError> {
-    let mut read = database.read().await?;
-    let rows = sqlx::query("SELECT account_no, account_name, balance_fen, opening_fen FROM account_info ORDER BY account_no")
-        .fetch_all(&mut *read)
-        .await?;
+    let reading = database.in_time(async {
+        let mut read = database.read().await?;
+        let all = sqlx::query("SELECT account_no, account_name, balance_fen, opening_fen FROM account_info ORDER BY account_no");
+        Ok::<_, DatabaseError>(all.fetch_all(&mut *read).await?)
+    });
+    let rows = reading.await?;
     rows.iter()
         .map(|row| {
             Ok(api::Account {

@@ -42,6 +42,30 @@ pub(crate) struct Resender {
     pub wake: Arc<Notify>,
 }
 
+/// Claims a request and gives the letter to send; none if it is another's or needless, which is then
+/// forgotten. All of it is said on one connection, which can write: a request is never given up for what
+/// some other server does not know.
+async fn take(
+    database: &Database,
+    request: &SendRequest,
+    until_ms: i64,
+) -> Result<Option<Result<Envelope, requests::Unsendable>>, DatabaseError> {
+    let mut db = database.write().await?;
+    if !request.is_needed(&mut db).await? {
+        request.forget(&mut db).await?;
+        return Ok(None);
+    }
+    if !request.claim(&mut db, until_ms).await? {
+        return Ok(None);
+    }
+    let letter = request.letter(&mut db).await?;
+    if letter.is_none() {
+        alarm::resend_without_letter(&request.key, request.generation);
+        request.forget(&mut db).await?;
+    }
+    Ok(letter)
+}
+
 #[derive(Debug, thiserror::Error)]
 enum SendError {
     #[error("the letter can't be sent: {0}")]
@@ -71,42 +95,41 @@ impl Resender {
     /// It ends early when the soft phase begins: what is not claimed stays due.
     async fn pass(&self, soft: &CancellationToken) -> Result<(), DatabaseError> {
         let now_ms = self.clock.now_ms();
-        let mut db = self.database.read().await?;
-        let due = requests::due(&mut db, now_ms).await?;
-        drop(db);
-        for request in due {
+        let due = self.database.in_time(async {
+            let mut db = self.database.read().await?;
+            requests::due(&mut db, now_ms).await
+        });
+        for request in due.await? {
             if soft.is_cancelled() {
                 break;
             }
-            let mut db = self.database.write().await?;
-            if !request.is_needed(&mut db).await? {
-                request.forget(&mut db).await?;
-            } else if request.claim(&mut db, now_ms + UNSEEN_AFTER_MS).await? {
-                drop(db);
-                self.carry_out(&request, now_ms).await?;
+            let taken = take(&self.database, &request, now_ms + UNSEEN_AFTER_MS);
+            if let Some(letter) = self.database.in_time(taken).await? {
+                self.carry_out(&request, letter, now_ms).await?;
             }
         }
         Ok(())
     }
 
-    async fn carry_out(&self, request: &SendRequest, now_ms: i64) -> Result<(), DatabaseError> {
-        let mut db = self.database.read().await?;
-        let letter = request.letter(&mut db).await?;
-        drop(db);
+    async fn carry_out(
+        &self,
+        request: &SendRequest,
+        letter: Result<Envelope, requests::Unsendable>,
+        now_ms: i64,
+    ) -> Result<(), DatabaseError> {
         let sent = match letter {
-            Some(Ok(envelope)) => self.send(&envelope).await,
-            Some(Err(unsendable)) => Err(unsendable.into()),
-            None => {
-                alarm::resend_without_letter(&request.key, request.generation);
-                return request.forget(&mut *self.database.write().await?).await;
-            }
+            Ok(envelope) => self.send(&envelope).await,
+            Err(unsendable) => Err(unsendable.into()),
         };
         match sent {
             Ok(()) => tracing::info!(event = "resent", key = %request.key, request.generation),
             Err(error) => {
                 alarm::resend_failed(&request.key, request.generation, &error);
-                let mut db = self.database.write().await?;
-                request.put_off(&mut db, now_ms + FAILED_AFTER_MS).await?;
+                let put_off = self.database.in_time(async {
+                    let mut db = self.database.write().await?;
+                    request.put_off(&mut db, now_ms + FAILED_AFTER_MS).await
+                });
+                put_off.await?;
             }
         }
         Ok(())
@@ -127,5 +150,56 @@ impl Resender {
             tracing::info!(event = "resend_end_unconfirmed", %error);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use database::testing::Databases;
+    use sqlx::{AssertSqlSafe, Executor, raw_sql};
+
+    use super::*;
+    use crate::copy::tests::copy;
+
+    /// A resend that was asked for, with the letter of the generation before.
+    const ROWS: [&str; 3] = [
+        "INSERT INTO notification (group_name, tx_no, source, tail, endpoint_id, event_type, business_key, state, \
+         generation, attempts, parks, seen, first_seen_ms, updated_ms) \
+         VALUES ('bank2', 'TX', 'bank1', '', 'e', 'transfer', 'k', 'waiting', 1, 0, 0, 0, 1, 1)",
+        "INSERT INTO dead_letter (group_name, tx_no, source, generation, tail, endpoint_id, state, class, reason, \
+         attempts, died_ms, topic, event_type, business_key, content_type, initiator_id, body, format) \
+         VALUES ('bank2', 'TX', 'bank1', 0, '', 'e', 'resent', 'c', 'r', 1, 1, 'topic_txmsg', 'transfer', 'k', \
+         'application/json', '0198f3c2-0000-7c10-9b1e-5d3f0a6c2e11', '{}', FORMAT)",
+        "INSERT INTO send_request (group_name, tx_no, source, generation, next_send_ms, sends, created_ms) \
+         VALUES ('bank2', 'TX', 'bank1', 1, 5, 0, 1)",
+    ];
+
+    #[tokio::test]
+    async fn a_letter_is_read_on_the_connection_that_claimed_it() {
+        let databases = Databases::new();
+        let config = database::Config {
+            readers: 1,
+            ..databases.config("notifier")
+        };
+        let database = Database::open(&config).await.unwrap();
+        database.migrate(&crate::MIGRATIONS).await.unwrap();
+        let key = copy().key;
+        let mut db = database.write().await.unwrap();
+        for row in ROWS {
+            let row = row
+                .replace("TX", &key.tx_no.to_string())
+                .replace("FORMAT", &crate::record::columns::FORMAT.to_string());
+            db.execute(raw_sql(AssertSqlSafe(row))).await.unwrap();
+        }
+        drop(db);
+        let mut reader = database.read().await.unwrap();
+        let due = requests::due(&mut reader, 5).await.unwrap();
+        assert_eq!(due.len(), 1);
+        // Whatever a reader would say from now on, it is not asked.
+        let letter = take(&database, &due[0], 10).await.unwrap();
+        assert_eq!(letter.unwrap().unwrap().notification.tx_no, key.tx_no);
+        let again = take(&database, &due[0], 10).await.unwrap();
+        assert!(again.is_none(), "it was claimed before");
+        assert_eq!(requests::due(&mut reader, 10).await.unwrap().len(), 1);
     }
 }

@@ -34,17 +34,19 @@ pub async fn run(
     let address = listener.local_addr().context("the API's address")?;
     let clock = Clock::system();
     let soft = shutdown.soft();
-    let opening = soft.run_until_cancelled(Database::open_when_there(&config.database));
+    let opening = Database::ready_when_there(&config.database, |database| {
+        let (options, clock) = (record_options(&config), clock.clone());
+        async move { Record::open(database, options, clock).await }
+    });
+    let opening = soft.run_until_cancelled(opening);
     let (listener, opened) = service::http::meanwhile(listener, AWAITS_DATABASE, opening).await;
-    let Some(database) = opened.transpose()? else {
+    let Some((database, (record, flusher))) = opened.transpose()? else {
         tracing::info!(
             event = "notifier_stopped",
             reason = "asked to while it waited"
         );
         return Ok(());
     };
-    let (record, flusher) =
-        Record::open(database.clone(), record_options(&config), clock.clone()).await?;
     let notifier = Notifier::start(&config, &record, clock, &shutdown).await?;
     let mut flushing = tokio::spawn({
         let shutdown = shutdown.clone();

@@ -57,8 +57,7 @@ impl Checker {
             }
         };
         let tx_no = asked.tx_no;
-        let decided = self.database.in_time(self.decide(&asked, &half.message_id));
-        match decided.await {
+        match self.answer(&asked, &half.message_id).await {
             Ok(resolution) => {
                 tracing::info!(event = "check_back_answered", %tx_no, ?resolution, checks = half.checks);
                 resolution
@@ -70,7 +69,24 @@ impl Checker {
         }
     }
 
-    /// An error of any kind answers nothing.
+    /// What is decided in time, noted afterwards: the answer does not wait on its note to be one.
+    async fn answer(
+        &self,
+        asked: &Notification,
+        message_id: &str,
+    ) -> Result<Resolution, DatabaseError> {
+        let resolution = self
+            .database
+            .in_time(self.decide(asked, message_id))
+            .await?;
+        if resolution == Resolution::Commit {
+            self.note(&asked.tx_no).await;
+        }
+        Ok(resolution)
+    }
+
+    /// An error of any kind answers nothing. All of it is said on one connection, which can write: it is
+    /// the primary's, and the row that the fence met is there to be read.
     async fn decide(
         &self,
         asked: &Notification,
@@ -78,8 +94,9 @@ impl Checker {
     ) -> Result<Resolution, DatabaseError> {
         let tx_no = &asked.tx_no;
         let now_ms = self.clock.now_ms();
+        let mut db = self.database.write().await?;
         let fence = outgoing::fence(
-            &mut *self.database.write().await?,
+            &mut db,
             tx_no,
             asked.topic.as_str(),
             &self.checked_by,
@@ -89,15 +106,12 @@ impl Checker {
         if fence == Fence::Set {
             return Ok(Resolution::Rollback);
         }
-        let standing = outgoing::standing(&mut *self.database.read().await?, tx_no).await?;
+        let standing = outgoing::standing(&mut db, tx_no).await?;
         let Some(standing) = standing else {
             return Ok(Resolution::Unknown);
         };
         Ok(match verdict(&standing, &asked.request_hash()) {
-            Verdict::Committed => {
-                self.note(tx_no).await;
-                Resolution::Commit
-            }
+            Verdict::Committed => Resolution::Commit,
             Verdict::OtherRequest => {
                 tracing::warn!(event = "half_of_another_request", %tx_no, message_id);
                 Resolution::Rollback
@@ -108,10 +122,10 @@ impl Checker {
     }
 
     async fn note(&self, tx_no: &TxNo) {
-        let noted = async {
+        let noted = self.database.in_time(async {
             outgoing::note_checked(&mut *self.database.write().await?, tx_no, &self.checked_by)
                 .await
-        };
+        });
         if let Err(error) = noted.await {
             // The note is for people; the answer stands without it.
             tracing::debug!(event = "check_not_noted", %tx_no, %error);
@@ -153,6 +167,11 @@ impl TransactionChecker for Checker {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use database::testing::Databases;
+    use sqlx::{Executor, raw_sql};
+
     use super::*;
 
     fn row(state: BusinessState, request_hash: &str) -> Standing {
@@ -170,6 +189,62 @@ mod tests {
             assert_eq!(verdict(&row(state, "a"), "a"), Verdict::Committed);
             assert_eq!(verdict(&row(state, "b"), "a"), Verdict::OtherRequest);
         }
+    }
+
+    fn asked() -> Notification {
+        Notification {
+            source: "bank1".parse().unwrap(),
+            tx_no: "0198f3c2-7a41-7c10-9b1e-5d3f0a6c2e11".parse().unwrap(),
+            topic: "topic_txmsg".parse().unwrap(),
+            event_type: "transfer".parse().unwrap(),
+            business_key: "transfer 10.00".parse().unwrap(),
+            content_type: "application/json".parse().unwrap(),
+            notify_url: None,
+            traceparent: None,
+            body: bytes::Bytes::from_static(b"{}"),
+        }
+    }
+
+    /// A checker, on a database with one connection to read, in which `asked` is committed.
+    async fn committed(databases: &Databases) -> Checker {
+        let config = database::Config {
+            readers: 1,
+            answer_wait: Duration::from_secs(2),
+            ..databases.config("bank1")
+        };
+        let database = Database::open(&config).await.unwrap();
+        database.migrate(&crate::MIGRATIONS).await.unwrap();
+        let mut tx = database.begin().await.unwrap();
+        outgoing::record(&mut tx, &asked(), 1, 2).await.unwrap();
+        tx.commit().await.unwrap();
+        let id = InitiatorId::new("0198f3c2-0000-7c10-9b1e-5d3f0a6c2e11").unwrap();
+        Checker::new(database, id, "me".to_owned(), Clock::system())
+    }
+
+    #[tokio::test]
+    async fn a_check_back_is_answered_from_the_connection_that_set_the_fence() {
+        let databases = Databases::new();
+        let checker = committed(&databases).await;
+        // Whatever a reader would say, it is not asked.
+        let _reader = checker.database.read().await.unwrap();
+        let answer = checker.answer(&asked(), "m").await.unwrap();
+        assert_eq!(answer, Resolution::Commit);
+    }
+
+    #[tokio::test]
+    async fn a_note_that_takes_too_long_spoils_no_answer() {
+        let databases = Databases::new();
+        if !databases.on_server() {
+            return;
+        }
+        let checker = committed(&databases).await;
+        let slow =
+            "CREATE TRIGGER slow BEFORE UPDATE ON outgoing FOR EACH ROW SET @slept = SLEEP(5)";
+        let mut db = checker.database.write().await.unwrap();
+        db.execute(raw_sql(slow)).await.unwrap();
+        drop(db);
+        let answer = checker.answer(&asked(), "m").await.unwrap();
+        assert_eq!(answer, Resolution::Commit);
     }
 
     #[test]

@@ -109,7 +109,7 @@ enum Start {
 
 /// Reads and applies pages until the feed says that it has no more.
 async fn read_to_end(shared: &Shared, start: Start) -> Result<(), FeedError> {
-    let mut position = stored(shared).await?;
+    let mut position = shared.database.in_time(stored(shared)).await?;
     let mut restarted: Option<String> = None;
     let mut after = match start {
         Start::Position => position.last_id.clone(),
@@ -131,13 +131,15 @@ async fn read_to_end(shared: &Shared, start: Start) -> Result<(), FeedError> {
                         new = beginning.epoch
                     );
                 }
-                store(shared, &beginning, &[], asked_ms).await?;
+                let stored = store(shared, &beginning, &[], asked_ms);
+                shared.database.in_time(stored).await?;
                 after = String::new();
                 position = beginning;
             }
             Turn::Advance(next) => {
                 if next != position || !page.outcomes.is_empty() {
-                    store(shared, &next, &page.outcomes, asked_ms).await?;
+                    let stored = store(shared, &next, &page.outcomes, asked_ms);
+                    shared.database.in_time(stored).await?;
                 }
                 if page.at_end {
                     shared.freshness.read_at(asked_ms);

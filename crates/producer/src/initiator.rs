@@ -81,17 +81,17 @@ impl Initiator {
             lock_wait: CHECKER_LOCK_WAIT,
             ..database.clone()
         };
-        let database = Database::open_when_there(&database)
-            .await
-            .context("opening the initiator's database")?;
-        database
-            .migrate(&MIGRATIONS)
-            .await
-            .context("migrating the initiator's tables")?;
         let fresh = InitiatorId::new(service::ids::uuid7(clock.now_ms()))?;
-        let id = identity::initiator_id(&database, fresh, clock.now_ms())
-            .await
-            .context("reading the initiator's id")?;
+        let (database, id) = Database::ready_when_there(&database, |database| {
+            let (fresh, now_ms) = (fresh.clone(), clock.now_ms());
+            async move {
+                database.migrate(&MIGRATIONS).await?;
+                let id = identity::initiator_id(&database, fresh, now_ms);
+                database.in_time(id).await
+            }
+        })
+        .await
+        .context("opening the initiator's database, its tables and its id")?;
 
         let checkers = Database::open_when_there(&checkers)
             .await

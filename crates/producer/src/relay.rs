@@ -79,14 +79,17 @@ pub(crate) async fn run(shared: &Shared, stop: CancellationToken) {
 
 async fn pass_over(shared: &Shared, now_ms: i64) -> Result<Pass, DatabaseError> {
     let mut pass = Pass::default();
-    for due in due::select(&shared.database, now_ms, PASS_LIMIT).await? {
+    let database = &shared.database;
+    let due = database.in_time(due::select(database, now_ms, PASS_LIMIT));
+    for due in due.await? {
         if !shared.freshness.holds(shared.clock.now_ms()) {
             pass.paused = Some(Pause::FeedUnread);
             break;
         }
         match due::claim(&shared.config, &due, now_ms) {
             Claim::GiveUp => {
-                if due::give_up(&shared.database, &due).await? == Claimed::Mine {
+                let given_up = database.in_time(due::give_up(database, &due));
+                if given_up.await? == Claimed::Mine {
                     pass.given_up += 1;
                     tracing::warn!(
                         event = "never_accepted",
@@ -134,11 +137,13 @@ fn not_begun(kind: &ErrorKind) -> Sending {
 
 async fn send(shared: &Shared, due: &Due, next_send_ms: i64) -> Result<Sending, DatabaseError> {
     sleep_until(shared.pace.slot(Instant::now())).await;
-    if due::take(&shared.database, due, next_send_ms).await? == Claimed::Gone {
+    let database = &shared.database;
+    let taken = database.in_time(due::take(database, due, next_send_ms));
+    if taken.await? == Claimed::Gone {
         return Ok(Sending::Gone);
     }
-    let (notification, generation) =
-        due::load(&shared.database, &shared.config.source, &due.tx_no).await?;
+    let loaded = database.in_time(due::load(database, &shared.config.source, &due.tx_no));
+    let (notification, generation) = loaded.await?;
     let message = shared.message_of(&notification, generation);
     let half = match shared.producer.begin(message).await {
         Ok(half) => half,
@@ -150,7 +155,8 @@ async fn send(shared: &Shared, due: &Due, next_send_ms: i64) -> Result<Sending, 
                 tracing::info!(event = "relay_not_sent", tx_no, %error);
             }
             if sending == Sending::BrokerAway {
-                due::give_back(&shared.database, due, next_send_ms).await?;
+                let given_back = due::give_back(database, due, next_send_ms);
+                database.in_time(given_back).await?;
             }
             return Ok(sending);
         }

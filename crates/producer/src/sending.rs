@@ -97,7 +97,9 @@ async fn explain(
 /// that met the duplicate need not show it.
 async fn earlier(shared: &Shared, notification: &Notification) -> Result<SendOutcome, SendError> {
     let tx_no = notification.tx_no;
-    let read = async { outgoing::standing(&mut *shared.database.read().await?, &tx_no).await };
+    let read = shared
+        .database
+        .in_time(async { outgoing::standing(&mut *shared.database.read().await?, &tx_no).await });
     let Some(standing) = read
         .await
         .map_err(|error| SendError::NotBegun(error.into()))?

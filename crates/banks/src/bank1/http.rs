@@ -188,7 +188,11 @@ async fn transfers(
             format!("1 to {LARGEST_PAGE}"),
         )));
     }
-    let page = page(&bank, asked.after, limit)
+    let reading = page(&bank, asked.after, limit);
+    let page = bank
+        .initiator
+        .database()
+        .in_time(reading)
         .await
         .map_err(|error| refusal::unreadable(&error))?;
     Ok(Json(page))

@@ -74,20 +74,19 @@ pub async fn run(
         .local_addr()
         .context("the address that was bound")?;
     let soft = shutdown.soft();
-    let opening = soft.run_until_cancelled(Database::open_when_there(&config.database));
+    let opening = Database::ready_when_there(&config.database, |database| async move {
+        database.migrate(&receiver::MIGRATIONS).await?;
+        database.migrate(&MIGRATIONS).await
+    });
+    let opening = soft.run_until_cancelled(opening);
     let (listener, opened) = service::http::meanwhile(listener, AWAITS_DATABASE, opening).await;
-    let Some(database) = opened.transpose().context("opening bank2's database")? else {
+    let opened = opened
+        .transpose()
+        .context("opening bank2's database and its tables")?;
+    let Some((database, ())) = opened else {
         tracing::info!(event = "bank2_stopped", reason = "asked to while it waited");
         return Ok(());
     };
-    database
-        .migrate(&receiver::MIGRATIONS)
-        .await
-        .context("migrating the inbox")?;
-    database
-        .migrate(&MIGRATIONS)
-        .await
-        .context("migrating bank2's tables")?;
     let bank = Bank2 {
         inbox: Inbox::new(database.clone()),
         database,

@@ -163,7 +163,8 @@ impl Writer {
     }
 
     async fn read_again(&self, batch: &mut [Task]) -> Result<Found, DatabaseError> {
-        let mut db = self.database.read().await?;
+        // One that can write: only the primary says what is durable.
+        let mut db = self.database.write().await?;
         let entries = entries(batch);
         let first_attempt = entries.iter().find_map(|entry| entry.attempt());
         if let Some(attempt) = first_attempt {

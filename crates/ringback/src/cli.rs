@@ -170,6 +170,17 @@ pub struct Services {
     /// The data folder.
     #[command(flatten)]
     pub data: DataDir,
+    /// Their URLs.
+    #[command(flatten)]
+    pub urls: ServiceUrls,
+    /// The operator's token
+    #[arg(long, env = "RINGBACK_TOKEN", value_name = "TOKEN", help_heading = HEADING)]
+    pub token: Option<String>,
+}
+
+/// Where the services are, for whoever knows better than the data folder.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServiceUrls {
     /// bank1's URL
     #[arg(long, env = "RINGBACK_BANK1", value_name = "URL", value_parser = url, help_heading = HEADING)]
     pub bank1: Option<String>,
@@ -179,9 +190,6 @@ pub struct Services {
     /// The notifier's URL
     #[arg(long, env = "RINGBACK_NOTIFIER", value_name = "URL", value_parser = url, help_heading = HEADING)]
     pub notifier: Option<String>,
-    /// The operator's token
-    #[arg(long, env = "RINGBACK_TOKEN", value_name = "TOKEN", help_heading = HEADING)]
-    pub token: Option<String>,
 }
 
 /// A service's base URL, without the slash at its end.

@@ -112,13 +112,13 @@ impl Reach {
         let known = Known::read(data)?;
         let url = |flag: &Option<String>, known: SocketAddr| match flag {
             Some(url) => url.clone(),
-            None => format!("http://{known}"),
+            None => config::usual::url(known),
         };
         Ok(Self {
             http,
-            bank1: url(&services.bank1, known.bank1),
-            bank2: url(&services.bank2, known.bank2),
-            notifier: url(&services.notifier, known.notifier),
+            bank1: url(&services.urls.bank1, known.bank1),
+            bank2: url(&services.urls.bank2, known.bank2),
+            notifier: url(&services.urls.notifier, known.notifier),
             token: services.token.clone(),
             token_file: config::paths::token(data),
             data: data.clone(),

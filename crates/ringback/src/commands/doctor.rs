@@ -6,7 +6,7 @@ use notification::Ladder;
 use service::http_client::HttpOptions;
 
 use crate::administer::BrokerSide;
-use crate::cli::Output;
+use crate::cli::{Output, ServiceUrls};
 use crate::config::{File, compose, usual};
 use crate::doctor::evidence::{Deadlines, Evidence};
 use crate::doctor::{self, Finding, Level, gather};
@@ -33,6 +33,9 @@ pub struct Args {
     /// Where the broker is.
     #[command(flatten)]
     pub broker: BrokerSide,
+    /// Where the services are.
+    #[command(flatten)]
+    pub services: ServiceUrls,
     /// How the result is written.
     #[command(flatten)]
     pub output: Output,
@@ -59,6 +62,16 @@ fn exit_code(findings: &[Finding]) -> ExitCode {
     }
 }
 
+/// bank1, bank2, notifier: as the flags say, else where the configuration lets them listen.
+fn urls(services: &ServiceUrls, file: &File) -> [String; 3] {
+    let base = |flag: &Option<String>, listen| flag.clone().unwrap_or_else(|| usual::url(listen));
+    [
+        base(&services.bank1, file.bank1.listen.unwrap_or(usual::BANK1)),
+        base(&services.bank2, file.bank2.listen.unwrap_or(usual::BANK2)),
+        base(&services.notifier, file.notifier.listen),
+    ]
+}
+
 async fn gather(args: &Args, file: &File, wanted: Wanted) -> Result<Evidence, Failure> {
     let client = args.broker.client(file, "doctor")?;
     let admin = match args.broker.admin_config(file)? {
@@ -75,12 +88,7 @@ async fn gather(args: &Args, file: &File, wanted: Wanted) -> Result<Evidence, Fa
         database("notifier")?,
     );
     let [(_, bank1_sets), (_, bank2_sets), (_, notifier_sets)] = setup::databases::SETS;
-    let base = |listen: std::net::SocketAddr| format!("http://{listen}");
-    let urls = [
-        base(file.bank1.listen.unwrap_or(usual::BANK1)),
-        base(file.bank2.listen.unwrap_or(usual::BANK2)),
-        base(file.notifier.listen),
-    ];
+    let urls = urls(&args.services, file);
     let broker = async {
         match &admin {
             Some(admin) => Some(gather::broker(admin, &wanted).await),
@@ -128,4 +136,29 @@ async fn gather(args: &Args, file: &File, wanted: Wanted) -> Result<Evidence, Fa
         dead,
         wanted,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_flag_says_where_a_service_is_and_one_that_listens_everywhere_is_asked_at_loopback() {
+        let toml = "[bank1]\nlisten = \"0.0.0.0:8181\"\n[bank2]\nlisten = \"[::]:8182\"\n[notifier]\nlisten = \"0.0.0.0:8190\"\n";
+        let file = File::parse(toml, Path::new("ringback.toml")).unwrap();
+        let services = ServiceUrls {
+            notifier: Some("http://notifier:8190".to_owned()),
+            ..ServiceUrls::default()
+        };
+        assert_eq!(
+            urls(&services, &file),
+            [
+                "http://127.0.0.1:8181",
+                "http://[::1]:8182",
+                "http://notifier:8190"
+            ]
+        );
+    }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use notification::api::ResultView;
 
 use crate::administer::{BrokerSide, failed};
-use crate::cli::{Output, Services};
+use crate::cli::{Output, ServiceUrls, Services};
 use crate::config::usual;
 use crate::failure::Outcome;
 use crate::half::{self, HalfMessage, Said};
@@ -69,9 +69,10 @@ pub async fn run(args: Args) -> Outcome {
     let at_bank1 = file.bank1.listen.unwrap_or(usual::BANK1);
     let reach = Reach::find(&Services {
         data: args.broker.data.clone(),
-        bank1: Some(args.bank1.unwrap_or_else(|| format!("http://{at_bank1}"))),
-        bank2: None,
-        notifier: None,
+        urls: ServiceUrls {
+            bank1: Some(args.bank1.unwrap_or_else(|| usual::url(at_bank1))),
+            ..ServiceUrls::default()
+        },
         token: None,
     })?;
     let ours = file

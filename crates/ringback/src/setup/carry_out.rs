@@ -99,8 +99,8 @@ pub async fn carry_out(
     within: Duration,
 ) -> Result<(), StepError> {
     match step {
-        Step::CreateTopic(spec) => Ok(admin.create_topic(spec).await?),
-        Step::CreateGroup(spec) => Ok(admin.create_group(spec).await?),
+        Step::CreateTopic(spec) => Ok(admin.add_topic(spec).await?),
+        Step::CreateGroup(spec) => Ok(admin.adjust_group(spec).await?),
         Step::FirstPoll { group, topic } => first_poll(admin, client, group, topic, within).await,
     }
 }

@@ -114,6 +114,37 @@ impl CreateGroup {
         })
     }
 
+    /// The request that makes of the group, as a broker lists it in the answer to [`groups`], what is
+    /// asked for, and leaves all else about it as it is: servers take the body for the whole
+    /// configuration. `None` if nothing differs; a group that is not listed is made.
+    ///
+    /// # Errors
+    /// [`FieldError`] if the list is not the JSON it should be.
+    pub fn over(&self, listed: &Frame, opaque: i32) -> Result<Option<Frame>, FieldError> {
+        let list: WholeList = body(listed)?;
+        let Some(mut whole) = list.subscription_group_table.get(&self.group).cloned() else {
+            return self.to_frame(opaque).map(Some);
+        };
+        let unreadable = |error: serde_json::Error| FieldError::new("body", error.to_string());
+        let now: GroupBody = serde_json::from_value(whole.clone().into()).map_err(unreadable)?;
+        if now.retry_max_times == self.retry_max_times && now.delays() == self.delays {
+            return Ok(None);
+        }
+        whole.insert("retryMaxTimes".to_owned(), self.retry_max_times.into());
+        if now.delays() != self.delays {
+            let wanted = GroupBody::new(&self.group, self.retry_max_times, &self.delays, true);
+            let policy = serde_json::to_value(wanted.group_retry_policy).map_err(unreadable)?;
+            whole.insert("groupRetryPolicy".to_owned(), policy);
+        }
+        // Servers keep these, and take them in a request for changes (`+name`) of them.
+        whole.remove("attributes");
+        let body = serde_json::to_vec(&whole).map_err(unreadable)?;
+        Ok(Some(Frame {
+            body: body.into(),
+            ..Frame::request(CREATE_GROUP, opaque)
+        }))
+    }
+
     /// Reads the request out of a frame.
     ///
     /// # Errors
@@ -163,6 +194,14 @@ pub struct GroupList {
 struct ListBody {
     #[serde(default)]
     subscription_group_table: BTreeMap<String, GroupBody>,
+}
+
+/// The list with all that it says of each group.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WholeList {
+    #[serde(default)]
+    subscription_group_table: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
 }
 
 impl GroupList {
@@ -226,6 +265,29 @@ mod tests {
             1500
         );
         assert_eq!(CreateGroup::from_frame(&frame), Ok(request));
+    }
+
+    #[test]
+    fn a_change_leaves_all_else_about_the_group_as_it_is() {
+        let listed = Frame {
+            body: br#"{"subscriptionGroupTable":{"bank2":{"attributes":{"a":"1"},"brokerId":0,"consumeBroadcastEnable":false,"consumeEnable":true,"consumeMessageOrderly":true,"consumeTimeoutMinute":7,"groupName":"bank2","groupRetryPolicy":{"type":"CUSTOMIZED"},"groupSysFlag":1,"notifyConsumerIdsChangedEnable":false,"retryMaxTimes":16,"retryQueueNums":4,"whichBrokerWhenConsumeSlowly":2}}}"#.as_slice().into(),
+            ..Frame::default()
+        };
+        let mut wanted = CreateGroup {
+            group: "bank2".to_owned(),
+            retry_max_times: 1000,
+            delays: vec![Duration::from_secs(10)],
+        };
+        let frame = wanted.over(&listed, 1).unwrap().unwrap();
+        let sent: serde_json::Value = serde_json::from_slice(&frame.body).unwrap();
+        let should: serde_json::Value = serde_json::from_str(r#"{"brokerId":0,"consumeBroadcastEnable":false,"consumeEnable":true,"consumeMessageOrderly":true,"consumeTimeoutMinute":7,"groupName":"bank2","groupRetryPolicy":{"type":"CUSTOMIZED","customizedRetryPolicy":{"next":[10000]}},"groupSysFlag":1,"notifyConsumerIdsChangedEnable":false,"retryMaxTimes":1000,"retryQueueNums":4,"whichBrokerWhenConsumeSlowly":2}"#).unwrap();
+        assert_eq!(sent, should);
+        // What is so already is not sent at all, and what is not there is made.
+        wanted.retry_max_times = 16;
+        wanted.delays.clear();
+        assert_eq!(wanted.over(&listed, 1), Ok(None));
+        wanted.group = "other".to_owned();
+        assert_eq!(wanted.over(&listed, 1), wanted.to_frame(1).map(Some));
     }
 
     #[test]

@@ -58,18 +58,35 @@ impl Admin {
         Ok(groups)
     }
 
-    /// Creates a consumer group on every master of the cluster, or changes the one of that name.
+    /// As [`Self::create_group`], except that what the specification says nothing of stays as it is
+    /// where the group is there already, and that a broker on which all is as specified is not asked
+    /// to change anything.
+    ///
+    /// # Errors
+    /// When a master refuses or does not answer; those before it have the group then.
+    pub async fn adjust_group(&self, group: &GroupSpec) -> Result<(), Error> {
+        const OPERATION: &str = "adjust group";
+        let wanted = request(group);
+        for broker in self.masters(OPERATION).await? {
+            let listed = self.ask(OPERATION, &broker, remoting::groups(0)).await?;
+            let change = wanted
+                .over(&done(OPERATION, listed)?, 0)
+                .map_err(|error| unreadable(OPERATION, &broker.address, error))?;
+            if let Some(change) = change {
+                done(OPERATION, self.ask(OPERATION, &broker, change).await?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Creates a consumer group on every master of the cluster, or puts this one into the place of
+    /// the one of that name: what the specification says nothing of becomes the broker's default.
     ///
     /// # Errors
     /// When a master refuses or does not answer; those before it have the group then.
     pub async fn create_group(&self, group: &GroupSpec) -> Result<(), Error> {
         const OPERATION: &str = "create group";
-        let request = CreateGroup {
-            group: group.name.clone(),
-            retry_max_times: group.retry_max_times,
-            delays: group.delays.clone(),
-        };
-        let request = request.to_frame(0);
+        let request = request(group).to_frame(0);
         let request =
             request.map_err(|error| Error::invalid(OPERATION, "group", error.to_string()))?;
         for broker in self.masters(OPERATION).await? {
@@ -79,5 +96,13 @@ impl Admin {
             )?;
         }
         Ok(())
+    }
+}
+
+fn request(group: &GroupSpec) -> CreateGroup {
+    CreateGroup {
+        group: group.name.clone(),
+        retry_max_times: group.retry_max_times,
+        delays: group.delays.clone(),
     }
 }

@@ -137,6 +137,26 @@ impl Admin {
         Ok(Some(TopicRoute { queues, brokers }))
     }
 
+    /// Creates a topic on those masters of the cluster that have none of that name; the others keep
+    /// theirs as it is. Clients see it within seconds.
+    ///
+    /// # Errors
+    /// When a master refuses or does not answer; those before it have the topic then.
+    pub async fn add_topic(&self, topic: &TopicSpec) -> Result<(), Error> {
+        const OPERATION: &str = "create topic";
+        for broker in self.masters(OPERATION).await? {
+            let answer = self.ask(OPERATION, &broker, remoting::topics(0)).await?;
+            let list = TopicList::from_frame(&done(OPERATION, answer)?)
+                .map_err(|error| unreadable(OPERATION, &broker.address, error))?;
+            if list.topics.iter().any(|other| other.topic == topic.name) {
+                continue;
+            }
+            let request = request(topic).to_frame(0);
+            done(OPERATION, self.ask(OPERATION, &broker, request).await?)?;
+        }
+        Ok(())
+    }
+
     /// Creates a topic on every master of the cluster, or changes the one of that name. Clients see
     /// it within seconds.
     ///
@@ -144,16 +164,20 @@ impl Admin {
     /// When a master refuses or does not answer; those before it have the topic then.
     pub async fn create_topic(&self, topic: &TopicSpec) -> Result<(), Error> {
         const OPERATION: &str = "create topic";
-        let request = CreateTopic {
-            topic: topic.name.clone(),
-            queues: topic.queues,
-            kind: topic.kind,
-        };
+        let request = request(topic);
         for broker in self.masters(OPERATION).await? {
             let answer = self.ask(OPERATION, &broker, request.to_frame(0)).await?;
             done(OPERATION, answer)?;
         }
         Ok(())
+    }
+}
+
+fn request(topic: &TopicSpec) -> CreateTopic {
+    CreateTopic {
+        topic: topic.name.clone(),
+        queues: topic.queues,
+        kind: topic.kind,
     }
 }
 

@@ -100,6 +100,20 @@ async fn what_is_created_is_listed_and_may_be_created_again() {
                 assert_eq!((topic.read_queues, topic.write_queues), (1, 1));
             }
         }
+        // What is there already is left alone.
+        made.kind = TopicKind::Transaction;
+        admin.add_topic(&made).await.unwrap();
+        let topics = admin.topics().await.unwrap();
+        let mut listed = topics.iter().filter(|topic| topic.name == made.name);
+        assert!(
+            listed.all(|topic| topic.kind == TopicKind::Normal),
+            "{}",
+            stage.name
+        );
+        made.name.push_str("_added");
+        admin.add_topic(&made).await.unwrap();
+        let topics = admin.topics().await.unwrap();
+        assert!(topics.iter().any(|topic| topic.name == made.name));
         let mut made = GroupSpec {
             name: format!("{}_made", stage.run),
             retry_max_times: 1000,
@@ -107,7 +121,7 @@ async fn what_is_created_is_listed_and_may_be_created_again() {
         };
         for delays in [made.delays.clone(), vec![Duration::from_secs(7)]] {
             made.delays = delays;
-            admin.create_group(&made).await.unwrap();
+            admin.adjust_group(&made).await.unwrap();
             let groups = admin.groups().await.unwrap();
             let listed = groups.iter().find(|group| group.name == made.name).unwrap();
             assert_eq!(listed.retry_max_times, 1000, "{}", stage.name);

@@ -75,6 +75,11 @@ impl MariaDb {
         format!("mysql://ringback:ringback@127.0.0.1:{}/{name}", self.port)
     }
 
+    /// `host:port`.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     async fn script(&self, what: &str) -> String {
         self.run(&[what]).await
     }

@@ -89,6 +89,42 @@ async fn a_server_that_becomes_read_only_is_named_and_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_reads_follows_the_address_from_an_old_primary_to_the_new_one() {
+    let (Some(old), Some(new)) = (MariaDb::start("").await, MariaDb::start("").await) else {
+        return;
+    };
+    for server in [&old, &new] {
+        server.databases().await;
+        server
+            .sql("CREATE TABLE bank1.seen (id INT NOT NULL)")
+            .await;
+    }
+    let config = database::Config::new(old.url("bank1"));
+    let (switch, config) = database::testing::Switch::before(&config).await;
+    let database = database::Database::open(&config).await.unwrap();
+    // Given readers that lie idle on the old primary,
+    assert_eq!(seen(&database).await.unwrap(), 0);
+    // when another one takes over, and the old one stays up, behind and read-only,
+    switch.lead_to(&new.address());
+    old.sql("SET GLOBAL read_only = 1").await;
+    new.sql("INSERT INTO bank1.seen VALUES (1)").await;
+    // then whoever reads does so there, at once.
+    assert_eq!(seen(&database).await.unwrap(), 1);
+    // And with nothing but a read-only server behind the address nothing is read at all.
+    new.sql("SET GLOBAL read_only = 1").await;
+    let error = seen(&database).await.unwrap_err();
+    assert!(error.to_string().contains("read-only"), "{error}");
+    new.sql("SET GLOBAL read_only = 0").await;
+    assert_eq!(seen(&database).await.unwrap(), 1);
+}
+
+async fn seen(database: &database::Database) -> Result<i64, database::DatabaseError> {
+    let mut reader = database.read().await?;
+    let count = sqlx::query_scalar("SELECT COUNT(*) FROM seen");
+    Ok(count.fetch_one(&mut *reader).await?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_without_a_free_connection_is_waited_for() {
     let Some(server) = MariaDb::start("--max-connections=60").await else {
         return;

@@ -95,6 +95,30 @@ async fn a_schema_newer_than_the_binary_is_refused_in_clear_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_read_only_at_the_start_is_waited_for_and_the_service_says_so() {
+    let Some(server) = MariaDb::start("").await else {
+        return;
+    };
+    let urls = server.databases().await;
+    server.sql("SET GLOBAL read_only = 1").await;
+    // Given a replica, or a primary that an operator has set read-only, when the service starts,
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = start("bank2", folder.path(), Some(&urls.bank2));
+    // then it waits, and its log says for what,
+    let log = folder.path().join("data/logs/bank2.log");
+    eventually("the log says so", PATIENCE, || async {
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        Ok((text.contains("database_awaited") && text.contains("read-only")).then_some(()))
+    })
+    .await
+    .unwrap();
+    assert_eq!(service.try_wait().unwrap(), None);
+    // and serves as soon as the server takes writes.
+    server.sql("SET GLOBAL read_only = 0").await;
+    assert!(ready(&mut service).await.contains("bank2"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_away_at_the_start_is_waited_for_and_the_service_says_so() {
     let Some(server) = MariaDb::start("").await else {
         return;

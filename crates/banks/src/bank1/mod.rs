@@ -78,7 +78,7 @@ pub async fn run(
         clock.clone(),
         shutdown.clone(),
     );
-    let starting = shutdown.soft().run_until_cancelled_owned(starting);
+    let starting = Box::pin(shutdown.soft().run_until_cancelled_owned(starting));
     let (listener, started) = service::http::meanwhile(listener, AWAITS_DATABASE, starting).await;
     let Some(initiator) = started.transpose()? else {
         tracing::info!(event = "bank1_stopped", reason = "asked to while it waited");

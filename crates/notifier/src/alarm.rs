@@ -141,6 +141,17 @@ pub(crate) fn dlq_shorter(position: &Position, from: i64, first: i64) {
     tracing::warn!(event = "dlq_shorter", %group, broker, queue_id, from, first);
 }
 
+/// The record refuses one message of a dead-letter topic, again and again: its letter is written
+/// without what its sender wrote, and the topic keeps the whole.
+pub(crate) fn dlq_record_refused(position: &Position, offset: i64, error: &dyn Display) {
+    let Position {
+        group,
+        broker,
+        queue_id,
+    } = position;
+    tracing::warn!(event = "record_refused", %group, broker, queue_id, offset, %error);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,13 +11,17 @@
 //! is passed over in silence: a topic that can't be read or put on record is tried again, with
 //! growing pauses, and told once a minute; bytes that are no message are told with their place, and
 //! what the broker dropped before it was read with how many that were.
+//! A page that the record refuses is halved down to the one message at fault, and of that one a
+//! letter without its body is kept ([`trouble`]), so that it holds up no other.
 //!
 //! In this order: [`step`] says what a pull means, [`letter`] reads a stored message as the
-//! receivers of its topic would have, [`fate`] decides what it calls for. All three are pure.
+//! receivers of its topic would have, [`fate`] decides what it calls for. All three are pure,
+//! and so is [`trouble`].
 
 pub(crate) mod fate;
 mod letter;
 mod step;
+mod trouble;
 mod watched;
 
 use std::time::{Duration, Instant};
@@ -31,10 +35,8 @@ use crate::config::Config;
 use crate::record::Record;
 use crate::record::dlq::{Advanced, DlqError, Page};
 use step::{Gap, Step};
+use trouble::Next;
 use watched::{Queue, Watched};
-
-/// Messages of one pull, and of one transaction.
-const PAGE: u32 = 32;
 
 /// Pages of one queue in one pass; with more to read the next pass follows at once.
 const PAGES: usize = 8;
@@ -60,6 +62,15 @@ enum Unread {
     Broker(#[from] rocketmq::Error),
     #[error(transparent)]
     Record(#[from] DlqError),
+    #[error(
+        "{broker}/{queue_id} stands at {offset}: {times} times in a row a row had changed meanwhile"
+    )]
+    StandsStill {
+        broker: String,
+        queue_id: u32,
+        offset: i64,
+        times: u32,
+    },
 }
 
 /// What reading has left.
@@ -167,7 +178,7 @@ impl DlqReader {
     ) -> Result<Left, Unread> {
         for _ in 0..PAGES {
             let offset = self.offset(group, queue).await?;
-            let pull = self.admin.pull(&queue.queue, offset, PAGE);
+            let pull = self.admin.pull(&queue.queue, offset, queue.trouble.page);
             let Some(pulled) = soft.run_until_cancelled(pull).await else {
                 return Ok(Left::Nothing);
             };
@@ -175,11 +186,42 @@ impl DlqReader {
             if step == Step::AtEnd {
                 return Ok(Left::Nothing);
             }
-            queue.offset = self.take(group, queue, offset, step).await?;
+            let messages = match &step {
+                Step::Page { messages, .. } => messages.clone(),
+                _ => Vec::new(),
+            };
+            match self.take(group, queue, offset, step, false).await {
+                Ok(next) => queue.offset = next,
+                Err(error) => {
+                    queue.offset = None;
+                    if self.record.probe().await.is_err() {
+                        return Err(error.into());
+                    }
+                    match queue.trouble.refused(error.kind(), messages.len()) {
+                        Next::Pause => return Err(error.into()),
+                        Next::Halve => continue,
+                        Next::Bare => {
+                            alarm::dlq_record_refused(&group.position(queue), offset, &error);
+                            let next = messages[0].queue_offset.saturating_add(1);
+                            let step = Step::Page { messages, next };
+                            queue.offset = self.take(group, queue, offset, step, true).await?;
+                        }
+                    }
+                }
+            }
             if queue.offset.is_none() {
                 // Another is at it.
-                return Ok(Left::Nothing);
+                return match queue.trouble.elsewhere(offset) {
+                    None => Ok(Left::Nothing),
+                    Some(times) => Err(Unread::StandsStill {
+                        broker: queue.queue.broker.clone(),
+                        queue_id: queue.queue.queue_id,
+                        offset,
+                        times,
+                    }),
+                };
             }
+            queue.trouble.over();
         }
         Ok(Left::More)
     }
@@ -199,13 +241,14 @@ impl DlqReader {
     }
 
     /// Puts one step on record. Says where to go on, or nothing if that is to be looked up: another
-    /// replica was quicker, or somebody changed a row meanwhile.
+    /// replica was quicker, or somebody changed a row meanwhile. `bare`: without what senders wrote.
     async fn take(
         &self,
         group: &Watched,
         queue: &Queue,
         from: i64,
         step: Step,
+        bare: bool,
     ) -> Result<Option<i64>, DlqError> {
         let position = group.position(queue);
         let mut unreadable = None;
@@ -224,7 +267,12 @@ impl DlqReader {
                 (messages, first, next)
             }
         };
-        let mut dead = group.read(&queue.queue, &messages);
+        let mut dead = if bare {
+            let bare = |message| group.bare(&queue.queue, message);
+            messages.iter().map(bare).collect()
+        } else {
+            group.read(&queue.queue, &messages)
+        };
         // A notification occurs once in a transaction: its second letter waits for the next.
         let once = letter::once_each(&dead);
         if let Some(second) = messages.get(once) {

@@ -45,6 +45,27 @@ pub(super) fn read(
     }
 }
 
+/// What can be kept of a message that the record refuses: that it is there, under a number that its
+/// place makes, and nothing that its sender wrote.
+pub(super) fn bare(
+    group: &Group,
+    subscribed: &[SubscriptionConfig],
+    queue: &QueueRef,
+    message: &StoredMessage,
+) -> Dead {
+    let place = StoredMessage {
+        queue_offset: message.queue_offset,
+        born_ms: message.stored_ms,
+        stored_ms: message.stored_ms,
+        ..StoredMessage::default()
+    };
+    let mut dead = read(group, subscribed, queue, &place);
+    if let Some(aside) = dead.aside.take() {
+        dead.copy = aside;
+    }
+    dead
+}
+
 /// How many, from the first on, are of different notifications.
 pub(super) fn once_each(dead: &[Dead]) -> usize {
     let mut seen: HashSet<&Key> = HashSet::with_capacity(dead.len());

@@ -6,6 +6,7 @@ use notification::Group;
 use rocketmq::{QueueOffsets, QueueRef, StoredMessage};
 
 use super::letter;
+use super::trouble::Trouble;
 use crate::alarm::Seldom;
 use crate::config::SubscriptionConfig;
 use crate::record::dlq::{Dead, Position};
@@ -35,6 +36,7 @@ pub(super) struct Queue {
     pub first: i64,
     /// Where to read on; `None`: the record knows.
     pub offset: Option<i64>,
+    pub trouble: Trouble,
 }
 
 impl Watched {
@@ -70,13 +72,14 @@ impl Watched {
     /// The queues that there are now; what is known of one is kept.
     pub(super) fn found(&mut self, found: &[QueueOffsets]) {
         let known = std::mem::take(&mut self.queues);
-        let queue = |found: &QueueOffsets| Queue {
-            first: found.min,
-            offset: known
-                .iter()
-                .find(|known| known.queue == found.queue())
-                .and_then(|known| known.offset),
-            queue: found.queue(),
+        let queue = |found: &QueueOffsets| {
+            let known = known.iter().find(|known| known.queue == found.queue());
+            Queue {
+                first: found.min,
+                offset: known.and_then(|known| known.offset),
+                trouble: known.map(|known| known.trouble).unwrap_or_default(),
+                queue: found.queue(),
+            }
         };
         self.queues = found.iter().map(queue).collect();
     }
@@ -88,6 +91,11 @@ impl Watched {
             broker: queue.queue.broker.clone(),
             queue_id: queue.queue.queue_id,
         }
+    }
+
+    /// What is kept of a message that the record refuses.
+    pub(super) fn bare(&self, queue: &QueueRef, message: &StoredMessage) -> Dead {
+        letter::bare(&self.group, &self.subscribed, queue, message)
     }
 
     /// Reads messages of a queue.

@@ -108,6 +108,17 @@ pub(crate) enum DlqError {
     Deadline(Duration),
 }
 
+impl DlqError {
+    /// How the store failed; `None`: it was too slow.
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        match self {
+            Self::Database(error) => Some(error.kind()),
+            Self::Commit(error) => Some(error.error().kind()),
+            Self::Deadline(_) => None,
+        }
+    }
+}
+
 /// A letter as far as it matters here.
 struct Letter {
     reason: DeadReason,

@@ -202,6 +202,69 @@ async fn without_administration_it_says_what_is_not_watched() {
     assert!(told.contains("%DLQ%bank2"), "{told}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_the_record_refuses_is_kept_without_its_body_and_holds_up_no_other() {
+    listen();
+    let world = World::with_redeliveries(0).await;
+    world.notifier().await.stop().await;
+    let record = world.record().await;
+    if record.dialect() != database::Dialect::Sqlite {
+        return;
+    }
+    let refused = world.transfer().await;
+    let mut db = record.write().await.unwrap();
+    let refusal = format!(
+        "CREATE TRIGGER refusal BEFORE INSERT ON dead_letter WHEN NEW.tx_no = '{refused}' \
+         BEGIN SELECT RAISE(ABORT, 'refused'); END"
+    );
+    let refusal = sqlx::raw_sql(sqlx::AssertSqlSafe(refusal));
+    refusal.execute(&mut *db).await.unwrap();
+    drop(db);
+    until_the_broker_moves_it(&world).await;
+    let other = world.transfer().await;
+    until_the_broker_moves_it(&world).await;
+    let notifier = Running::start(watching(&world)).await;
+    letter(&notifier, other).await;
+    let letters = notifier.letters().await.letters;
+    assert_eq!(letters.len(), 2);
+    let bare = letters.iter().find(|l| l.tx_no != other).unwrap();
+    assert_eq!(bare.reason.as_str(), "malformed");
+    assert_ne!(bare.tx_no, refused);
+    assert!(
+        alarms("record_refused")
+            .iter()
+            .any(|told| told.contains("offset=0"))
+    );
+    notifier.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_stands_still_is_told() {
+    listen();
+    let world = World::with_redeliveries(0).await;
+    world.notifier().await.stop().await;
+    let record = world.record().await;
+    if record.dialect() != database::Dialect::Sqlite {
+        return;
+    }
+    let mut db = record.write().await.unwrap();
+    let stuck =
+        "CREATE TRIGGER stuck BEFORE UPDATE ON dlq_position BEGIN SELECT RAISE(IGNORE); END";
+    sqlx::raw_sql(stuck).execute(&mut *db).await.unwrap();
+    drop(db);
+    world.transfer().await;
+    until_the_broker_moves_it(&world).await;
+    let notifier = Running::start(watching(&world)).await;
+    eventually("the alarm", async || {
+        let told = alarms("dlq_unread");
+        told.iter()
+            .any(|told| told.contains("stands at 0"))
+            .then_some(())
+    })
+    .await;
+    notifier.stop().await;
+}
+
 /// A port before the broker's that closes what comes until it is opened.
 struct Gate {
     address: std::net::SocketAddr,

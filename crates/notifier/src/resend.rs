@@ -169,7 +169,7 @@ mod tests {
         "INSERT INTO dead_letter (group_name, tx_no, source, generation, tail, endpoint_id, state, class, reason, \
          attempts, died_ms, topic, event_type, business_key, content_type, initiator_id, body, format) \
          VALUES ('bank2', 'TX', 'bank1', 0, '', 'e', 'resent', 'c', 'r', 1, 1, 'topic_txmsg', 'transfer', 'k', \
-         'application/json', '0198f3c2-0000-7c10-9b1e-5d3f0a6c2e11', '{}', FORMAT)",
+         'application/json', '0198f3c2-0000-7c10-9b1e-5d3f0a6c2e11', X'7B7D', FORMAT)",
         "INSERT INTO send_request (group_name, tx_no, source, generation, next_send_ms, sends, created_ms) \
          VALUES ('bank2', 'TX', 'bank1', 1, 5, 0, 1)",
     ];

@@ -21,7 +21,7 @@ behaviours! {
     "transactions.end-wrong": "a wrong transaction id or topic finds no transaction" => end_wrong;
     "transactions.end-wrong-message-id": "a wrong message id does not hinder the end" => end_wrong_message_id;
     "transactions.end-by-anyone": "any client may end, known or not" => end_by_anyone;
-    "transactions.record": "30 s after its send a half cannot be ended; its next check-back renews that" => record;
+    "transactions.record": "30 s after its send a half cannot be ended; its next check-back renews that" => record, needs Patience;
     "transactions.same-id": "of two halves with one id an end takes the newest; the older one is still checked" => same_id;
     "transactions.recovery-limits": "a first check-back may be put off by an hour at most" => recovery_limits;
 }

@@ -96,9 +96,10 @@ stop() {
   local pid end=$((SECONDS + 60))
   pid=$(pid_of) || { rm -f "$dir/pid"; return 0; }
   kill "-$1" "$pid"
-  # A killed one that its parent has not buried yet has an empty command line, and counts as ended.
-  while pid_of >/dev/null; do
-    ((SECONDS < end)) || { say "the server ($pid) did not end in 60 s: SIGKILL"; kill -KILL "$pid"; break; }
+  # A killed one that its parent has not buried yet has an empty command line, and counts as ended. Its command
+  # line goes before its sockets do: only when nothing listens any more can the server be started again.
+  while pid_of >/dev/null || listening; do
+    ((SECONDS < end)) || { say "the server ($pid) did not end in 60 s: SIGKILL"; kill -KILL "$pid" 2>/dev/null || true; break; }
     sleep 0.1
   done
   rm -f "$dir/pid"

@@ -33,7 +33,8 @@ use tokio_util::sync::CancellationToken;
 use crate::alarm;
 use crate::config::Config;
 use crate::record::Record;
-use crate::record::dlq::{Advanced, DlqError, Page};
+use crate::record::dlq::{Advanced, Page};
+use crate::record::failure::Failure;
 use step::{Gap, Step};
 use trouble::Next;
 use watched::{Queue, Watched};
@@ -61,7 +62,7 @@ enum Unread {
     #[error(transparent)]
     Broker(#[from] rocketmq::Error),
     #[error(transparent)]
-    Record(#[from] DlqError),
+    Record(#[from] Failure),
     #[error(
         "{broker}/{queue_id} stands at {offset}: {times} times in a row a row had changed meanwhile"
     )]
@@ -227,7 +228,7 @@ impl DlqReader {
     }
 
     /// Where to read on: as remembered, else as on record, else the queue's beginning.
-    async fn offset(&self, group: &Watched, queue: &mut Queue) -> Result<i64, DlqError> {
+    async fn offset(&self, group: &Watched, queue: &mut Queue) -> Result<i64, Failure> {
         if let Some(offset) = queue.offset {
             return Ok(offset);
         }
@@ -249,7 +250,7 @@ impl DlqReader {
         from: i64,
         step: Step,
         bare: bool,
-    ) -> Result<Option<i64>, DlqError> {
+    ) -> Result<Option<i64>, Failure> {
         let position = group.position(queue);
         let mut unreadable = None;
         let (messages, skipped_to, mut to) = match step {

@@ -14,6 +14,7 @@ pub(crate) mod columns;
 pub(crate) mod dlq;
 pub(crate) mod entry;
 mod epoch;
+pub(crate) mod failure;
 mod flush;
 pub(crate) mod ids;
 mod in_list;

@@ -9,14 +9,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
-use database::{CommitError, DatabaseError, Kind, Tx};
+use database::{DatabaseError, Kind, Tx};
 use notification::{DeadReason, EndpointId, Group, TxNo};
 use sqlx::{AnyConnection, Row as _};
 use tokio::time::timeout;
 
 use super::entry::{Entry, Event, Moved};
+use super::failure::Failure;
 use super::in_list::InList;
 use super::{Record, columns, letters, read, write};
 use crate::copy::{Copy, Key, Reading};
@@ -97,28 +97,6 @@ pub(crate) struct Buried {
     pub caught_up_from: Option<u32>,
 }
 
-/// Why a page is not known to be on record.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum DlqError {
-    #[error(transparent)]
-    Database(#[from] DatabaseError),
-    #[error(transparent)]
-    Commit(#[from] CommitError),
-    #[error("a transaction took longer than {0:?}")]
-    Deadline(Duration),
-}
-
-impl DlqError {
-    /// How the store failed; `None`: it was too slow.
-    pub(crate) fn kind(&self) -> Option<Kind> {
-        match self {
-            Self::Database(error) => Some(error.kind()),
-            Self::Commit(error) => Some(error.error().kind()),
-            Self::Deadline(_) => None,
-        }
-    }
-}
-
 /// A letter as far as it matters here.
 struct Letter {
     reason: DeadReason,
@@ -133,7 +111,7 @@ impl Record {
         &self,
         position: &Position,
         first: i64,
-    ) -> Result<i64, DlqError> {
+    ) -> Result<i64, Failure> {
         let database = self.database();
         let find = async { offset(&mut *database.read().await?, position).await };
         if let Some(offset) = database.in_time(find).await? {
@@ -162,13 +140,13 @@ impl Record {
     }
 
     /// Moves a queue's position over a page, with all that the page calls for.
-    pub(crate) async fn dlq_advance(&self, page: &Page<'_>) -> Result<Advanced, DlqError> {
+    pub(crate) async fn dlq_advance(&self, page: &Page<'_>) -> Result<Advanced, Failure> {
         let deadline = self.write_deadline;
         let advanced = timeout(deadline, self.transaction(page)).await;
-        advanced.unwrap_or(Err(DlqError::Deadline(deadline)))
+        advanced.unwrap_or(Err(Failure::Deadline(deadline)))
     }
 
-    async fn transaction(&self, page: &Page<'_>) -> Result<Advanced, DlqError> {
+    async fn transaction(&self, page: &Page<'_>) -> Result<Advanced, Failure> {
         let mut tx = self.database().begin().await?;
         match self.apply(&mut tx, page).await {
             Ok(Advanced::Yes(buried)) => {

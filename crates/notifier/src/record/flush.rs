@@ -15,7 +15,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::entry::Moved;
-use super::writer::{FlushError, Found, Task, Writer, answer, entries};
+use super::failure::Failure;
+use super::writer::{Found, Task, Writer, answer, entries};
 use crate::alarm;
 use crate::backoff::Backoff;
 use crate::store_health::Access;
@@ -43,7 +44,7 @@ enum Tried {
     /// All is durable: one answer for each entry.
     Durable(Vec<Moved>),
     /// Not as it is.
-    Refused(FlushError),
+    Refused(Failure),
 }
 
 impl Flusher {

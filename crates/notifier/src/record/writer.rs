@@ -8,12 +8,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use database::{CommitError, Database, DatabaseError, Kind};
+use database::{Database, DatabaseError};
 use service::clock::Clock;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::entry::{Entry, Moved};
+use super::failure::Failure;
 use super::{RecordOptions, ids, letters, read, write};
 use crate::copy::Key;
 use crate::store_health::StoreHealth;
@@ -50,16 +51,6 @@ pub(super) enum Found {
     AlreadyDurable,
     /// It did not; the entries know their rows now.
     Fresh,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub(super) enum FlushError {
-    #[error(transparent)]
-    Database(#[from] DatabaseError),
-    #[error(transparent)]
-    Commit(#[from] CommitError),
-    #[error("a transaction took longer than {0:?}")]
-    Deadline(Duration),
 }
 
 impl Task {
@@ -118,13 +109,13 @@ impl Writer {
     }
 
     /// Tries once. One answer for each entry, if all are durable.
-    pub(super) async fn flush(&self, batch: &[Task]) -> Result<Vec<Moved>, FlushError> {
+    pub(super) async fn flush(&self, batch: &[Task]) -> Result<Vec<Moved>, Failure> {
         let deadline = self.write_deadline;
         let transaction = timeout(deadline, self.transaction(batch)).await;
-        transaction.unwrap_or(Err(FlushError::Deadline(deadline)))
+        transaction.unwrap_or(Err(Failure::Deadline(deadline)))
     }
 
-    async fn transaction(&self, batch: &[Task]) -> Result<Vec<Moved>, FlushError> {
+    async fn transaction(&self, batch: &[Task]) -> Result<Vec<Moved>, Failure> {
         let mut tx = self.database.begin().await?;
         // Taken late: a page of the feed ends some seconds before now.
         let now_ms = self.clock.now_ms();
@@ -150,16 +141,16 @@ impl Writer {
             Err(error) => {
                 // Unconfirmed is as good: the redo reads what became of it.
                 let _unconfirmed = tx.rollback().await;
-                Err(FlushError::Database(error))
+                Err(Failure::Database(error))
             }
         }
     }
 
     /// Reads the batch's rows again, unless one of its attempts shows that all of it is durable.
-    pub(super) async fn look_again(&self, batch: &mut [Task]) -> Result<Found, FlushError> {
+    pub(super) async fn look_again(&self, batch: &mut [Task]) -> Result<Found, Failure> {
         let deadline = self.write_deadline;
         let looked = timeout(deadline, self.read_again(batch)).await;
-        Ok(looked.map_err(|_| FlushError::Deadline(deadline))??)
+        Ok(looked.map_err(|_| Failure::Deadline(deadline))??)
     }
 
     async fn read_again(&self, batch: &mut [Task]) -> Result<Found, DatabaseError> {
@@ -184,29 +175,6 @@ impl Writer {
             }
         }
         Ok(Found::Fresh)
-    }
-}
-
-impl FlushError {
-    pub(super) fn is_duplicate(&self) -> bool {
-        matches!(self, Self::Database(error) if error.kind() == Kind::Duplicate)
-    }
-
-    pub(super) fn is_deadline(&self) -> bool {
-        matches!(self, Self::Deadline(_))
-    }
-
-    /// Whether the same again would show that it is about what the batch holds, not about the
-    /// store being busy or away.
-    pub(super) fn may_be_the_batch(&self) -> bool {
-        match self {
-            Self::Database(error) => !matches!(error.kind(), Kind::Retry | Kind::Lost),
-            Self::Deadline(_) => true,
-            Self::Commit(CommitError::RolledBack(error)) => {
-                !matches!(error.kind(), Kind::Retry | Kind::Lost)
-            }
-            Self::Commit(CommitError::Unknown(_)) => false,
-        }
     }
 }
 

@@ -137,20 +137,24 @@ words!(
         Reset = "reset",
         /// Not HTTP.
         Protocol = "protocol",
-        /// The answer was larger than is read.
+        /// The answer was larger than is read, and the rule asks for its body; or its head had no end.
         TooLarge = "too_large",
+        /// The address is none that may be rung: nothing was sent.
+        AddressRefused = "address_refused",
         /// A 2xx whose body is not what the endpoint's rule asks for.
         NotAccepted = "not_accepted",
     }
 );
 
-/// An answer, read whole.
+/// An answer, read whole or as far as answers are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
     /// The body.
     pub body: Bytes,
+    /// The body goes on beyond what is read: this is its beginning.
+    pub cut: bool,
     /// `Retry-After`, as a span from now.
     pub retry_after: Option<Duration>,
 }
@@ -169,7 +173,8 @@ words!(
 
 /// Judges an attempt. The error is what the attempt's row will say: the failure itself, or
 /// [`AttemptError::NotAccepted`] for a 2xx that the rule does not take. Where the status speaks
-/// for itself there is none. A 3xx is refused: redirects are never followed.
+/// for itself there is none. A 3xx is refused: redirects are never followed. A body that is too large to be read whole
+/// changes nothing where the status decides.
 pub fn verdict(
     acceptance: &Acceptance,
     attempt: &Result<Reply, AttemptError>,
@@ -182,6 +187,10 @@ pub fn verdict(
         (Verdict::Rejected, None)
     } else if !(200..=299).contains(&reply.status) {
         (Verdict::Refused, None)
+    } else if acceptance.accept == Accept::Status2xx {
+        (Verdict::Delivered, None)
+    } else if reply.cut {
+        (Verdict::Refused, Some(AttemptError::TooLarge))
     } else if says_so(&acceptance.accept, &reply.body) {
         (Verdict::Delivered, None)
     } else {
@@ -189,8 +198,9 @@ pub fn verdict(
     }
 }
 
-/// Whether a 2xx's body is what the rule asks for.
+/// Whether a 2xx's body is what the rule asks for. A byte order mark before it says nothing.
 fn says_so(accept: &Accept, body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     match accept {
         Accept::Status2xx => true,
         Accept::Body(text) => body.trim_ascii() == text.as_bytes(),

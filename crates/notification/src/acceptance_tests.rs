@@ -6,6 +6,7 @@ fn reply(status: u16, body: &'static str) -> Result<Reply, AttemptError> {
     Ok(Reply {
         status,
         body: Bytes::from_static(body.as_bytes()),
+        cut: false,
         retry_after: None,
     })
 }
@@ -78,6 +79,37 @@ fn a_body_rule_wants_that_body_and_a_2xx() {
     assert_eq!(
         verdict(&alipay, &reply(500, "success")),
         (Verdict::Refused, None)
+    );
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_answer() {
+    let marked = "\u{feff}success";
+    let alipay = rule(Accept::Body("success".into()));
+    assert_eq!(
+        verdict(&alipay, &reply(200, marked)),
+        (Verdict::Delivered, None)
+    );
+    let json = "\u{feff}{\"code\":\"SUCCESS\"}";
+    assert_eq!(
+        verdict(&field("code", "SUCCESS"), &reply(200, json)),
+        (Verdict::Delivered, None)
+    );
+}
+
+#[test]
+fn an_answer_that_was_cut_off_is_judged_by_its_status_unless_the_rule_asks_for_its_body() {
+    let cut = |status| reply(status, "success").map(|whole| Reply { cut: true, ..whole });
+    let default = Acceptance::default();
+    let alipay = rule(Accept::Body("success".into()));
+    assert_eq!(verdict(&default, &cut(200)), (Verdict::Delivered, None));
+    assert_eq!(verdict(&default, &cut(503)), (Verdict::Refused, None));
+    for acceptance in [&default, &alipay] {
+        assert_eq!(verdict(acceptance, &cut(410)), (Verdict::Rejected, None));
+    }
+    assert_eq!(
+        verdict(&alipay, &cut(200)),
+        (Verdict::Refused, Some(AttemptError::TooLarge))
     );
 }
 

@@ -20,6 +20,7 @@ mod notify;
 pub mod settlement;
 pub mod signature;
 mod state;
+mod trace;
 mod tx_no;
 mod words;
 
@@ -31,9 +32,10 @@ pub use message::{Envelope, Undecodable, WireMessage};
 pub use money::{fen_from_yuan, yuan};
 pub use notify::{MAX_BODY, Notification, body_hash};
 pub use settlement::{Circumstances, Settlement, settlement, settlement_in};
-pub use signature::{Secret, VerifyError, sign, verify};
+pub use signature::{Secret, SigningSecret, VerifyError, sign, verify};
 pub use state::{
     Applied, BusinessState, DeadReason, InboxState, LetterClass, LetterState, NotificationState,
     Outcome, OutcomeKind,
 };
+pub use trace::TraceParent;
 pub use tx_no::TxNo;

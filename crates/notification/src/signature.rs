@@ -9,8 +9,10 @@ use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 
 mod secret;
+mod signing;
 
 pub use secret::Secret;
+pub use signing::SigningSecret;
 
 /// The version that stands before each signature.
 const VERSION: &str = "v1";
@@ -45,14 +47,20 @@ pub enum VerifyError {
     NoMatch,
 }
 
-/// Signs with every secret, in their order.
-pub fn sign(secrets: &[Secret], id: &str, timestamp_s: i64, body: &[u8]) -> String {
+/// Signs with every secret, in their order. `id` and `body` are signed as they are.
+pub fn sign<'a>(
+    secrets: impl IntoIterator<Item = &'a Secret>,
+    id: &str,
+    timestamp_s: i64,
+    body: &[u8],
+) -> String {
     let content = content(id, timestamp_s, body);
     let signed = |secret: &Secret| {
         let tag = hmac::sign(secret.key(), &content);
         format!("{VERSION},{}", STANDARD.encode(tag))
     };
-    secrets.iter().map(signed).collect::<Vec<_>>().join(" ")
+    let signatures: Vec<String> = secrets.into_iter().map(signed).collect();
+    signatures.join(" ")
 }
 
 /// Verifies, and says which secret it was.

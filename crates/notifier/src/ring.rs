@@ -1,7 +1,8 @@
 //! One attempt: a signed POST, and whatever came of it.
 //!
 //! One deadline covers everything from the name to the last byte of the answer. The answer is read
-//! up to 64 KiB and no further, so that a receiver that floods costs no memory. Redirects are not
+//! up to 64 KiB and no further, so that a receiver that floods costs no memory; no compression is
+//! asked for, and what comes compressed all the same is bytes like any other. Redirects are not
 //! followed and no proxy is taken from the environment; both are the client's settings. A failure
 //! is a value here, never an `Err`: what it means is the verdict's business.
 
@@ -142,36 +143,33 @@ impl Ringer {
             .and_then(retry_after::http_date_ms)
             .map(|theirs_ms| (theirs_ms - now_ms) / 1000);
         let retry_after = header(RETRY_AFTER).and_then(|value| retry_after::parse(value, now_ms));
+        let status = response.status().as_u16();
+        let (body, cut) = read(response).await?;
         Ok(Reply {
-            status: response.status().as_u16(),
+            status,
             retry_after,
-            body: read(response).await?,
+            body,
+            cut,
         })
     }
 }
 
-/// Reads a body, up to the largest that is read.
-async fn read(mut response: Response) -> Result<Bytes, Failed> {
-    let too_large = || Failed {
-        error: AttemptError::TooLarge,
-        detail: format!("the answer is larger than {LARGEST_REPLY} bytes"),
-    };
-    let announced = response.content_length().unwrap_or(0);
-    if announced > LARGEST_REPLY as u64 {
-        return Err(too_large());
-    }
+/// Reads a body, and whether there is more of it than is read. What is more stays with the receiver: the connection is
+/// given up.
+async fn read(mut response: Response) -> Result<(Bytes, bool), Failed> {
     let mut body = BytesMut::new();
     while let Some(chunk) = response
         .chunk()
         .await
         .map_err(|error| Failed::from(&error))?
     {
-        if body.len() + chunk.len() > LARGEST_REPLY {
-            return Err(too_large());
+        let room = LARGEST_REPLY - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
+            return Ok((body.freeze(), true));
         }
-        body.extend_from_slice(&chunk);
     }
-    Ok(body.freeze())
+    Ok((body.freeze(), false))
 }
 
 impl From<&reqwest::Error> for Failed {

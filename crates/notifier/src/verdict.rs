@@ -92,6 +92,7 @@ mod tests {
             result: Ok(Reply {
                 status,
                 body: Bytes::from_static(b"hello"),
+                cut: false,
                 retry_after: retry_after.map(Duration::from_secs),
             }),
             detail: None,

@@ -33,22 +33,11 @@ impl Secret {
         })
     }
 
-    /// Reads a file of secrets: one a line, blank lines and `#` comments aside, at least one. Complaints name
-    /// `field` and never repeat a secret.
+    /// Reads a file of secrets as [`super::SigningSecret::from_lines`] does, for who verifies: until when one signs is
+    /// the other side's business.
     pub fn from_lines(text: &str, field: &str) -> Result<Vec<Self>, Invalid> {
-        let lines = text.lines().map(str::trim);
-        let secrets = lines
-            .filter(|line| !line.is_empty() && !line.starts_with('#'))
-            .map(|line| line.parse::<Self>().map_err(|bad| bad.in_field(field)))
-            .collect::<Result<Vec<_>, _>>()?;
-        if secrets.is_empty() {
-            return Err(Invalid::new(
-                field,
-                "a file without one",
-                "at least one secret",
-            ));
-        }
-        Ok(secrets)
+        let signing = super::SigningSecret::from_lines(text, field)?;
+        Ok(signing.into_iter().map(|signing| signing.secret).collect())
     }
 
     /// The secret in clear, for the configuration file that is written with it.
@@ -80,6 +69,15 @@ impl TryFrom<String> for Secret {
         text.parse()
     }
 }
+
+impl PartialEq for Secret {
+    /// For settings that changed; signatures are compared in constant time, elsewhere.
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Secret {}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -120,21 +120,28 @@ async fn of_a_long_answer_a_kilobyte_is_kept() {
     );
     let rung = answered(&answer).await;
     assert_eq!(reply(&rung).body.len(), 65_536);
+    assert!(!reply(&rung).cut);
     assert_eq!(rung.excerpt().len(), 1024);
 }
 
 #[tokio::test]
-async fn an_answer_that_says_it_is_too_large_is_not_read() {
-    let rung = answered("HTTP/1.1 200 OK\r\ncontent-length: 65537\r\n\r\n").await;
-    assert_eq!(rung.result, Err(AttemptError::TooLarge));
-    assert_eq!(rung.status, Some(200));
+async fn of_an_answer_that_is_too_large_the_beginning_is_read() {
+    let announced = format!(
+        "HTTP/1.1 503 Later\r\nretry-after: 7\r\ncontent-length: 65537\r\n\r\n{}",
+        "x".repeat(65_537)
+    );
+    let rung = answered(&announced).await;
+    assert!(reply(&rung).cut);
+    assert_eq!(reply(&rung).body.len(), 65_536);
+    assert_eq!(reply(&rung).retry_after, Some(Duration::from_secs(7)));
 }
 
 #[tokio::test]
 async fn a_flood_is_cut_off() {
     let receiver = Receiver::flooding().await;
     let rung = rung(&endpoint(&receiver.url())).await;
-    assert_eq!(rung.result, Err(AttemptError::TooLarge));
+    assert!(reply(&rung).cut);
+    assert_eq!(reply(&rung).body.len(), 65_536);
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ pub use settlement::{Circumstances, Settlement, settlement, settlement_in};
 pub use signature::{Secret, SigningSecret, VerifyError, sign, verify};
 pub use state::{
     Applied, BusinessState, DeadReason, InboxState, LetterClass, LetterState, NotificationState,
-    Outcome, OutcomeKind,
+    Operation, Outcome, OutcomeKind,
 };
 pub use trace::TraceParent;
 pub use tx_no::TxNo;

@@ -125,6 +125,18 @@ impl DeadReason {
 }
 
 words!(
+    /// Whether an endpoint may be rung: an operator's word, or a rule's.
+    Operation, "operation" {
+        /// It is rung.
+        Open = "open",
+        /// Everything for it is held; nothing is counted.
+        Paused = "paused",
+        /// Everything for it is parked, with an alarm.
+        Disabled = "disabled",
+    }
+);
+
+words!(
     /// What a receiver's inbox knows of a number.
     InboxState, "state" {
         /// Its business change is committed there.

@@ -50,6 +50,18 @@ pub(crate) fn unknown_format(key: &Key) {
     tracing::warn!(event = "unknown_format", %key);
 }
 
+/// A message names an endpoint that there is not: it is parked. Add the endpoint, or mend the
+/// subscription.
+pub(crate) fn endpoint_unknown(endpoint: &EndpointId, key: &Key) {
+    tracing::warn!(event = "endpoint_unknown", %endpoint, %key);
+}
+
+/// There are messages for a disabled endpoint: they are parked, and die when they were parked too
+/// long.
+pub(crate) fn endpoint_disabled(endpoint: &EndpointId, key: &Key) {
+    tracing::warn!(event = "endpoint_disabled", %endpoint, %key);
+}
+
 /// At most one alarm of a kind a minute, for what every attempt would repeat.
 #[derive(Debug, Default)]
 pub(crate) struct Seldom {

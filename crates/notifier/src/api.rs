@@ -16,19 +16,19 @@ mod notifications;
 mod outcomes;
 mod repairs;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::middleware;
 use axum::routing::{get, post};
-use notification::{EndpointId, Group, Topic};
+use notification::{Group, Topic};
 use rocketmq::Client;
 use service::clock::Clock;
 use tokio::sync::Notify;
 
 use crate::config::OperatorToken;
+use crate::directory::Directory;
 use crate::ladders::Ladders;
 use crate::record::Record;
 
@@ -39,7 +39,7 @@ pub(crate) struct ApiState {
     pub client: Client,
     pub token: OperatorToken,
     pub subscribed: Arc<[Subscribed]>,
-    pub endpoints: Arc<BTreeSet<EndpointId>>,
+    pub directory: Directory,
     pub feed_lag: Duration,
     pub clock: Clock,
     /// Wakes the relay of send requests.

@@ -5,6 +5,7 @@
 //! let go of half-way simply comes back: a POST that was not made uses no rung. What is decided
 //! without an attempt is in [`put_away`].
 
+mod gate;
 mod put_away;
 
 use std::sync::Arc;
@@ -14,13 +15,16 @@ use rocketmq::Delivery;
 use service::clock::Clock;
 use service::shutdown::Shutdown;
 
+use self::gate::Open;
 use crate::alarm;
+use crate::config::SubscriptionConfig;
 use crate::copy::Copy;
 use crate::decide::{self, Decision, ParkReason, Presence, Rules, Standing};
+use crate::directory::{Directory, Line};
 use crate::endpoint::Endpoint;
 use crate::in_hand::Hold;
 use crate::ladders::Ladders;
-use crate::lane::{Lane, Turn};
+use crate::lane::Turn;
 use crate::record::entry::{Attempt, Entry, Event, Moved, Then};
 use crate::record::{Record, ids};
 use crate::ring::{Ringer, Rung};
@@ -48,8 +52,8 @@ pub(crate) struct Parcel {
 /// What all copies of a subscription share.
 #[derive(Debug)]
 pub(crate) struct Carrier {
-    pub endpoint: Arc<Endpoint>,
-    pub lane: Lane,
+    pub directory: Directory,
+    pub subscription: SubscriptionConfig,
     pub ladders: Ladders,
     pub ringer: Ringer,
     pub record: Record,
@@ -61,8 +65,8 @@ pub(crate) struct Carrier {
 
 /// Where waiting in the lane has led.
 enum Reached {
-    /// To the front: ring now, as this attempt.
-    Turn { turn: Turn, number: u32 },
+    /// To the front: ring now, as this attempt, the endpoint as it is now.
+    Turn { turn: Turn, number: u32, open: Open },
     /// To something else.
     Instead(Decision),
     /// The lease is lost: the copy comes back by itself.
@@ -72,6 +76,14 @@ enum Reached {
 }
 
 impl Carrier {
+    /// Waits until there is a ladder to climb: the endpoint's own, or the group's policy.
+    pub(crate) async fn ladder_known(&self) {
+        let line = self.directory.line(&self.subscription.endpoint);
+        if line.is_none_or(|line| line.endpoint().ladder.is_none()) {
+            self.ladders.known().await;
+        }
+    }
+
     /// Carries a copy to wherever its decision leads.
     pub(crate) async fn carry(&self, mut parcel: Parcel, mut decision: Decision) {
         loop {
@@ -85,11 +97,21 @@ impl Carrier {
                 Decision::RecordBehind => return self.wait_for_the_record(parcel).await,
                 Decision::AfterTwin => return self.rest(parcel, self.lease).await,
                 Decision::NotDue(delay) => return self.rest(parcel, delay).await,
+                Decision::Hold(delay) => return self.rest(parcel, delay).await,
                 Decision::Park(reason) => return self.park(parcel, reason).await,
                 Decision::Die(reason) => return self.die(parcel, reason).await,
             };
-            match self.reach_turn(&mut parcel, number, due_ms).await {
-                Reached::Turn { turn, number } => return self.ring(parcel, number, turn).await,
+            let line = match self.gate(&parcel) {
+                Ok(open) => open.line,
+                Err(other) => {
+                    decision = other;
+                    continue;
+                }
+            };
+            match self.reach_turn(&line, &mut parcel, number, due_ms).await {
+                Reached::Turn { turn, number, open } => {
+                    return self.ring(parcel, number, turn, open).await;
+                }
                 Reached::Instead(other) => decision = other,
                 Reached::LeaseLost => return,
                 // Back to the broker as it came, for whoever runs next.
@@ -99,10 +121,16 @@ impl Carrier {
     }
 
     /// Waits in the lane, and on leaving it makes sure that ringing is still right.
-    async fn reach_turn(&self, parcel: &mut Parcel, number: u32, due_ms: i64) -> Reached {
+    async fn reach_turn(
+        &self,
+        line: &Line,
+        parcel: &mut Parcel,
+        number: u32,
+        due_ms: i64,
+    ) -> Reached {
         let stopping = self.shutdown.soft();
         let turn = stopping.run_until_cancelled(async {
-            let place = self.lane.enter().await?;
+            let place = line.lane.enter().await?;
             tokio::time::sleep(decide::remainder(due_ms, self.clock.now_ms())).await;
             Some(place.turn().await)
         });
@@ -117,14 +145,18 @@ impl Carrier {
         if parcel.delivery.lease_left().is_zero() {
             return Reached::LeaseLost;
         }
+        let open = match self.gate(parcel) {
+            Ok(open) => open,
+            Err(decision) => return Reached::Instead(decision),
+        };
         if parcel.read_at.elapsed() < FRESH {
-            return Reached::Turn { turn, number };
+            return Reached::Turn { turn, number, open };
         }
         match self.decide_again(parcel).await {
             Decision::Ring {
                 number,
                 not_before_ms,
-            } if not_before_ms <= self.clock.now_ms() => Reached::Turn { turn, number },
+            } if not_before_ms <= self.clock.now_ms() => Reached::Turn { turn, number, open },
             decision => Reached::Instead(decision),
         }
     }
@@ -146,17 +178,17 @@ impl Carrier {
     }
 
     /// Makes the attempt, writes it down, settles.
-    async fn ring(&self, parcel: Parcel, number: u32, turn: Turn) {
+    async fn ring(&self, parcel: Parcel, number: u32, turn: Turn, open: Open) {
+        let Open { line, endpoint } = open;
         // Boxed, so that a task that waits, for its turn or for the record, is small.
-        let rung = Box::pin(self.ringer.ring(&self.endpoint, &parcel.copy)).await;
+        let rung = Box::pin(self.ringer.ring(&endpoint, &parcel.copy)).await;
         drop(turn);
-        self.mind_the_clock(&rung);
+        self.mind_the_clock(&line, &rung);
         let age = self.age(&parcel, rung.finished_ms);
-        let ladder = self.ladders.current();
-        let acceptance = &self.endpoint.acceptance;
-        let judgement = verdict::judge(acceptance, &ladder, number, age, &rung);
+        let ladder = self.ladders.of(endpoint.ladder.as_ref());
+        let judgement = verdict::judge(&endpoint.acceptance, &ladder, number, age, &rung);
         let then = judgement.then;
-        let attempt = self.attempt_row(number, rung, judgement);
+        let attempt = Self::attempt_row(&endpoint, number, rung, judgement);
         let Some(moved) = self
             .write(&parcel, Event::Attempted { attempt, then })
             .await
@@ -178,7 +210,7 @@ impl Carrier {
     async fn write(&self, parcel: &Parcel, event: Event) -> Option<Moved> {
         let entry = Entry {
             copy: parcel.copy.clone(),
-            endpoint: self.endpoint.id.clone(),
+            endpoint: self.endpoint_of(&parcel.copy).clone(),
             attempts_before: parcel.standing.map_or(0, |row| row.attempts),
             row: parcel.standing.as_ref().into(),
             event,
@@ -186,11 +218,11 @@ impl Carrier {
         self.record.write(entry).await.ok()
     }
 
-    fn attempt_row(&self, number: u32, rung: Rung, judgement: Judgement) -> Attempt {
+    fn attempt_row(endpoint: &Endpoint, number: u32, rung: Rung, judgement: Judgement) -> Attempt {
         Attempt {
             id: ids::one(rung.started_ms),
             number,
-            url: self.endpoint.url_text.clone(),
+            url: endpoint.url_text.clone(),
             started_ms: rung.started_ms,
             took_ms: i32::try_from(rung.took.as_millis()).unwrap_or(i32::MAX),
             verdict: judgement.verdict,
@@ -202,12 +234,12 @@ impl Carrier {
     }
 
     /// Receivers refuse what was signed long ago, by their clock.
-    fn mind_the_clock(&self, rung: &Rung) {
+    fn mind_the_clock(&self, line: &Line, rung: &Rung) {
         let far = |skew_s: &i64| skew_s.unsigned_abs() > MOST_SKEW_S;
         if let Some(skew_s) = rung.skew.filter(far)
-            && self.endpoint.skew_alarm.is_due(rung.finished_ms)
+            && line.skew_alarm.is_due(rung.finished_ms)
         {
-            alarm::clock_skew(&self.endpoint.id, skew_s);
+            alarm::clock_skew(line.id(), skew_s);
         }
     }
 

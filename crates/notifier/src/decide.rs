@@ -60,6 +60,8 @@ pub(crate) enum Decision {
     AfterTwin,
     /// Not due: let it come back after this long.
     NotDue(Duration),
+    /// Its endpoint is paused: let it come back after this long, as it is.
+    Hold(Duration),
     /// Put it away without an attempt, until an operator has mended something.
     Park(ParkReason),
     /// It dies without an attempt.
@@ -80,6 +82,10 @@ pub(crate) enum ParkReason {
     NewerFormat,
     /// Its endpoint's lane is full.
     NoSlot,
+    /// There is no endpoint of that id.
+    UnknownEndpoint,
+    /// Its endpoint is disabled.
+    Disabled,
 }
 
 impl ParkReason {
@@ -88,6 +94,8 @@ impl ParkReason {
         match self {
             Self::NewerFormat => "parked: newer format",
             Self::NoSlot => "parked: no slot",
+            Self::UnknownEndpoint => "parked: unknown endpoint",
+            Self::Disabled => "parked: endpoint disabled",
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Which ladder a subscription's messages climb: the endpoint's own, or the group's retry policy
-//! as the broker tells it.
+//! Which ladder a message climbs: its endpoint's own, or its group's retry policy as the broker
+//! tells it.
 //!
 //! The policy's delays are the rungs. Its maximum of attempts is only a far safety net of the
 //! broker's; where it is set lower than the delays reach, it cuts them off, because the broker
@@ -11,40 +11,27 @@ use notification::Ladder;
 use rocketmq::BackoffPolicy;
 use tokio::sync::watch;
 
-/// Where a subscription's ladder comes from; clones share it.
+/// The policy of a subscription's group; clones share it.
 #[derive(Debug, Clone)]
-pub(crate) enum Ladders {
-    /// Configured.
-    Own(Arc<Ladder>),
-    /// As the broker says.
-    Group(watch::Receiver<Option<BackoffPolicy>>),
-}
+pub(crate) struct Ladders(watch::Receiver<Option<BackoffPolicy>>);
 
 impl Ladders {
-    /// The endpoint's ladder, or whatever the group's policy is or becomes.
-    pub(crate) fn new(
-        own: Option<&Ladder>,
-        policy: watch::Receiver<Option<BackoffPolicy>>,
-    ) -> Self {
-        match own {
-            Some(ladder) => Self::Own(Arc::new(ladder.clone())),
-            None => Self::Group(policy),
-        }
+    /// What the broker tells of the group.
+    pub(crate) fn new(policy: watch::Receiver<Option<BackoffPolicy>>) -> Self {
+        Self(policy)
     }
 
-    /// Waits until there is a ladder to climb.
+    /// Waits until the group's policy is known.
     pub(crate) async fn known(&self) {
-        if let Self::Group(policy) = self {
-            // An error means that the consumer is gone; then nothing is received either.
-            let _gone = policy.clone().wait_for(Option::is_some).await.is_err();
-        }
+        // An error means that the consumer is gone; then nothing is received either.
+        let _gone = self.0.clone().wait_for(Option::is_some).await.is_err();
     }
 
-    /// The ladder as it is now.
-    pub(crate) fn current(&self) -> Arc<Ladder> {
-        match self {
-            Self::Own(ladder) => ladder.clone(),
-            Self::Group(policy) => Arc::new(from_policy(policy.borrow().as_ref())),
+    /// The endpoint's own ladder, else the group's as it is now.
+    pub(crate) fn of(&self, own: Option<&Arc<Ladder>>) -> Arc<Ladder> {
+        match own {
+            Some(ladder) => ladder.clone(),
+            None => Arc::new(from_policy(self.0.borrow().as_ref())),
         }
     }
 }
@@ -74,11 +61,11 @@ mod tests {
 
     #[test]
     fn the_endpoints_own_ladder_comes_before_the_groups() {
-        let own: Ladder = "1s,2s".parse().unwrap();
+        let own: Arc<Ladder> = Arc::new("1s,2s".parse().unwrap());
         let (_teller, told) = watch::channel(Some(policy(1001, &[7])));
-        assert_eq!(*Ladders::new(Some(&own), told.clone()).current(), own);
-        let groups = Ladders::new(None, told).current();
-        assert_eq!(groups.rungs(), [Duration::from_secs(7)]);
+        let ladders = Ladders::new(told);
+        assert_eq!(ladders.of(Some(&own)), own);
+        assert_eq!(ladders.of(None).rungs(), [Duration::from_secs(7)]);
     }
 
     #[test]
@@ -97,11 +84,11 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_rung_before_the_ladder_is_known() {
         let (teller, told) = watch::channel(None);
-        let ladders = Ladders::new(None, told);
+        let ladders = Ladders::new(told);
         let mut known = Box::pin(ladders.known());
         assert!(futures::poll!(&mut known).is_pending());
         teller.send(Some(policy(3, &[1, 2]))).unwrap();
         known.await;
-        assert_eq!(ladders.current().attempts(), 3);
+        assert_eq!(ladders.of(None).attempts(), 3);
     }
 }

@@ -41,6 +41,7 @@ mod api;
 mod alarm;
 mod backoff;
 mod config;
+mod directory;
 mod endpoint;
 mod inspect;
 mod ladders;

@@ -15,6 +15,9 @@ const STEPS: [u64; 6] = [10, 30, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR];
 /// The most time that a generation may spend parked.
 const MAX_AGE: Duration = Duration::from_secs(7 * 24 * HOUR);
 
+/// What a resumed endpoint's messages may still have to wait.
+const LONGEST_HOLD: Duration = Duration::from_secs(5 * MINUTE);
+
 /// How long to park a copy that has been parked `parks` times, or `None` if its time is used up.
 pub(crate) fn step(parks: u32) -> Option<Duration> {
     let last = STEPS.len() - 1;
@@ -29,6 +32,12 @@ pub(crate) fn step(parks: u32) -> Option<Duration> {
 /// older generation: about as long again as the message is old.
 pub(crate) fn step_by_age(age: Duration) -> Duration {
     age.clamp(Duration::from_secs(STEPS[0]), Duration::from_secs(HOUR))
+}
+
+/// How long to hold a copy whose endpoint has been paused for so long: about as long again, so
+/// that a short pause ends soon for everybody and a long one costs the broker little.
+pub(crate) fn hold(paused_for: Duration) -> Duration {
+    paused_for.clamp(Duration::from_secs(STEPS[0]), LONGEST_HOLD)
 }
 
 #[cfg(test)]
@@ -50,6 +59,12 @@ mod tests {
         assert!(step(parks - 1).is_some());
         assert_eq!(step(parks), None);
         assert_eq!(step(u32::MAX), None);
+    }
+
+    #[test]
+    fn a_pause_is_looked_at_again_after_as_long_again_but_within_five_minutes() {
+        let hold = |s| hold(Duration::from_secs(s)).as_secs();
+        assert_eq!([hold(0), hold(60), hold(90_000)], [10, 60, 300]);
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Receiver {
     /// brought is settled.
     pub(crate) async fn run(self) {
         let soft = self.carrier.shutdown.soft();
-        soft.run_until_cancelled(self.carrier.ladders.known()).await;
+        soft.run_until_cancelled(self.carrier.ladder_known()).await;
         let mut stopped = false;
         loop {
             let batch = tokio::select! {

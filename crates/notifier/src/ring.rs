@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use notification::{AttemptError, Reply, headers, sign};
+use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
-use reqwest::{Client, Response};
 use service::clock::Clock;
 
 use crate::copy::Copy;
@@ -56,7 +56,6 @@ impl Rung {
 /// Sends POSTs.
 #[derive(Debug, Clone)]
 pub(crate) struct Ringer {
-    client: Client,
     clock: Clock,
 }
 
@@ -74,8 +73,8 @@ struct Failed {
 }
 
 impl Ringer {
-    pub(crate) fn new(client: Client, clock: Clock) -> Self {
-        Self { client, clock }
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self { clock }
     }
 
     /// Makes one attempt, signed now with the endpoint's secrets.
@@ -117,7 +116,7 @@ impl Ringer {
         let timestamp_s = now_ms.div_euclid(1000);
         let body = copy.content.body.clone();
         let signature = sign(&endpoint.secrets, &id, timestamp_s, &body);
-        let response = self
+        let response = endpoint
             .client
             .post(endpoint.url.clone())
             .header(CONTENT_TYPE, &copy.content.content_type)

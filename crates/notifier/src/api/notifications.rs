@@ -40,9 +40,12 @@ pub(super) async fn show(
     let attempts = keyed(ATTEMPTS, &key).fetch_all(&mut *db).await?;
     let letters = keyed(LETTERS, &key).fetch_all(&mut *db).await?;
     let subscribed = state.subscribed.iter().find(|s| s.group == key.group);
-    let ladder = subscribed.map(|subscribed| subscribed.ladders.current());
+    let notification = record_of(&key, &record)?;
+    let line = state.directory.line(&notification.endpoint);
+    let own = line.and_then(|line| line.endpoint().ladder.clone());
+    let ladder = subscribed.map(|subscribed| subscribed.ladders.of(own.as_ref()));
     Ok(Json(NotificationView {
-        notification: record_of(&key, &record)?,
+        notification,
         ladder_ms: ladder.map(|ladder| ladder.rungs_ms()).unwrap_or_default(),
         attempts: attempts.iter().map(attempt).collect::<Result<_, _>>()?,
         letters: letters.iter().map(letter).collect::<Result<_, _>>()?,

@@ -30,12 +30,14 @@ pub(super) async fn repaired(
     Path(id): Path<String>,
     Json(asked): Json<RepairedRequest>,
 ) -> Result<Json<Repaired>, Failure> {
-    let known = id.parse::<EndpointId>().ok();
-    let Some(endpoint) = known.filter(|id| state.endpoints.contains(id)) else {
-        let known: Vec<&str> = state.endpoints.iter().map(EndpointId::as_str).collect();
+    let named = id.parse::<EndpointId>().ok();
+    let Some(line) = named.and_then(|id| state.directory.line(&id)) else {
+        let lines = state.directory.lines();
+        let known: Vec<&str> = lines.iter().map(|line| line.id().as_str()).collect();
         let detail = format!("no endpoint {id:?}; there are: {}", known.join(", "));
         return Err(Problem::new(StatusCode::NOT_FOUND, detail).into());
     };
+    let endpoint = line.id().clone();
     let repaired_ms = state.clock.now_ms();
     let reason = asked.reason.map(|reason| cut(&reason, 200));
     keep(

@@ -78,7 +78,8 @@ impl Carrier {
         match moved {
             Moved::Yes => {
                 let (key, generation) = (&parcel.copy.key, parcel.copy.generation);
-                alarm::dead_letter(key, generation, &self.endpoint.id, reason);
+                let endpoint = self.endpoint_of(&parcel.copy);
+                alarm::dead_letter(key, generation, endpoint, reason);
                 settle::forward(parcel.delivery, key, generation, &self.record).await;
                 // Held until now: a twin must not forward it a second time.
                 drop(parcel.hold);

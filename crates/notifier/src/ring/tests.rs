@@ -2,7 +2,7 @@
 
 mod receiver;
 
-use notification::{Acceptance, EndpointId, Secret, verify};
+use notification::{Acceptance, EndpointId, Operation, Secret, verify};
 use service::http_client::{self, HttpOptions};
 
 use self::receiver::{Receiver, Seen};
@@ -20,20 +20,21 @@ fn secret(byte: u8) -> Secret {
 fn endpoint(url: &str) -> Endpoint {
     Endpoint {
         id: EndpointId::new("bank2").unwrap(),
+        operation: Operation::Open,
+        operation_since_ms: 0,
         url: url.parse().unwrap(),
         url_text: url.into(),
         secrets: vec![secret(1), secret(2)],
+        client: http_client::build(&HttpOptions::default()).unwrap(),
         ladder: None,
         timeout: Duration::from_secs(5),
         acceptance: Acceptance::default(),
-        skew_alarm: crate::alarm::Seldom::default(),
     }
 }
 
 fn ringer() -> (Ringer, service::clock::ClockHand) {
     let (clock, hand) = Clock::manual(NOW);
-    let client = http_client::build(&HttpOptions::default()).unwrap();
-    (Ringer::new(client, clock), hand)
+    (Ringer::new(clock), hand)
 }
 
 async fn rung(endpoint: &Endpoint) -> Rung {

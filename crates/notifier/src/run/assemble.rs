@@ -1,12 +1,10 @@
-//! Puts a notifier together from its configuration: one client, a lane for each endpoint, a
+//! Puts a notifier together from its configuration: one client, the directory of endpoints, a
 //! receiver for each subscription.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use notification::EndpointId;
 use rocketmq::{Client, Consumer, ConsumerConfig, TransactionConfig, TransactionProducer};
 use service::clock::Clock;
 use service::http_client::HttpOptions;
@@ -18,11 +16,10 @@ use crate::api::{ApiState, Subscribed};
 use crate::carry::Carrier;
 use crate::config::{Config, SubscriptionConfig};
 use crate::decide::Rules;
+use crate::directory::Directory;
 use crate::dlq::DlqReader;
-use crate::endpoint::Endpoint;
 use crate::in_hand::InHand;
 use crate::ladders::Ladders;
-use crate::lane::Lane;
 use crate::receive::Receiver;
 use crate::record::Record;
 use crate::resend::Resender;
@@ -35,10 +32,16 @@ const LONG_POLL: Duration = Duration::from_secs(5);
 /// The most messages of one poll.
 const BATCH: usize = 32;
 
+/// The longest that an attempt may take; each has its endpoint's own deadline within it.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(2 * 60);
+
+/// As many as an endpoint's concurrency may be: more are never open.
+const MOST_IDLE: usize = 4096;
+
 /// Everything that runs beside the API and the record.
 pub(super) struct Notifier {
     client: Client,
-    endpoints: HashMap<EndpointId, (Arc<Endpoint>, Lane)>,
+    directory: Directory,
     subscribed: Vec<Subscribed>,
     pub(super) receivers: Vec<Receiver>,
     pub(super) resender: Resender,
@@ -61,7 +64,7 @@ impl Notifier {
             TransactionProducer::start(&client, TransactionConfig::default(), None).await?;
         let wake = Arc::new(Notify::new());
         let mut notifier = Self {
-            endpoints: endpoints(config)?,
+            directory: Directory::new(config, &http_client()?)?,
             subscribed: Vec::new(),
             receivers: Vec::new(),
             resender: Resender {
@@ -76,12 +79,11 @@ impl Notifier {
             tasks: TaskTracker::new(),
             client,
         };
-        let ringer = Ringer::new(http_client(config)?, clock.clone());
+        let ringer = Ringer::new(clock.clone());
         let in_hand = InHand::default();
         for subscription in &config.subscriptions {
-            let (endpoint, lane) = &notifier.endpoints[&subscription.endpoint];
             let consumer = consumer(&notifier.client, config, subscription).await?;
-            let ladders = Ladders::new(endpoint.ladder.as_ref(), consumer.backoff_policy());
+            let ladders = Ladders::new(consumer.backoff_policy());
             notifier.subscribed.push(Subscribed {
                 group: subscription.group.clone(),
                 topic: subscription.topic.clone(),
@@ -91,8 +93,8 @@ impl Notifier {
                 group: subscription.group.clone(),
                 consumer,
                 carrier: Arc::new(Carrier {
-                    endpoint: endpoint.clone(),
-                    lane: lane.clone(),
+                    directory: notifier.directory.clone(),
+                    subscription: subscription.clone(),
                     ladders,
                     ringer: ringer.clone(),
                     record: record.clone(),
@@ -116,22 +118,12 @@ impl Notifier {
             client: self.client.clone(),
             token: config.token.clone(),
             subscribed: self.subscribed.clone().into(),
-            endpoints: Arc::new(self.endpoints.keys().cloned().collect()),
+            directory: self.directory.clone(),
             feed_lag: config.notifier.feed_lag,
             clock: self.resender.clock.clone(),
             wake: self.wake.clone(),
         }
     }
-}
-
-fn endpoints(config: &Config) -> anyhow::Result<HashMap<EndpointId, (Arc<Endpoint>, Lane)>> {
-    let mut endpoints = HashMap::new();
-    for endpoint in &config.endpoints {
-        let lane = Lane::new(endpoint.queue, endpoint.concurrency);
-        let ready = Arc::new(Endpoint::new(endpoint, config.ladder.as_ref())?);
-        endpoints.insert(endpoint.id.clone(), (ready, lane));
-    }
-    Ok(endpoints)
 }
 
 async fn consumer(
@@ -156,22 +148,11 @@ async fn consumer(
 }
 
 /// One client for all endpoints; each attempt has its endpoint's own deadline on top.
-fn http_client(config: &Config) -> anyhow::Result<reqwest::Client> {
-    let longest = config
-        .endpoints
-        .iter()
-        .map(|endpoint| endpoint.timeout)
-        .max();
-    let widest = config
-        .endpoints
-        .iter()
-        .map(|endpoint| endpoint.concurrency)
-        .max();
-    let defaults = HttpOptions::default();
+fn http_client() -> anyhow::Result<reqwest::Client> {
     service::http_client::build(&HttpOptions {
-        timeout: longest.unwrap_or(defaults.timeout) * 2,
-        connect_timeout: longest.unwrap_or(defaults.connect_timeout),
-        idle_per_host: widest.unwrap_or(defaults.idle_per_host),
-        ..defaults
+        timeout: LONGEST_ATTEMPT,
+        connect_timeout: LONGEST_ATTEMPT,
+        idle_per_host: MOST_IDLE,
+        ..HttpOptions::default()
     })
 }

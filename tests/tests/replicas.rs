@@ -72,8 +72,8 @@ async fn two_notifiers_share_the_work_and_one_finishes_what_the_other_left() {
     };
     let on = TestStage::raise(under_test!(), setting).await;
     let other = Replica::beside(&on, under_test!(), ServiceKind::Notifier).await;
-    let of_the_stage = format!("notifier-{}", on.stage.notifier.pid().unwrap());
-    let of_the_other = format!("notifier-{}", other.pid);
+    let of_the_stage = service::worker::of(on.stage.notifier.pid().unwrap());
+    let of_the_other = service::worker::of(other.pid);
     let mut run = BankRun::default();
 
     // Given retries that sleep, of which the one that is going to die has recorded three.

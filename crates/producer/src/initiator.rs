@@ -9,6 +9,7 @@ use notification::{Envelope, InitiatorId, Notification, Source};
 use rocketmq::{Client, ClientConfig, Message, TransactionConfig, TransactionProducer};
 use service::clock::Clock;
 use service::shutdown::Shutdown;
+use service::worker;
 use tokio_util::task::TaskTracker;
 
 use crate::answer::{Business, NewNotification, SendError, SendOutcome};
@@ -18,7 +19,7 @@ use crate::feed::{self, Freshness};
 use crate::lasting::{PAUSE, lasting};
 use crate::relay::{self, Pace};
 use crate::steps::Steps;
-use crate::{identity, sending, worker};
+use crate::{identity, sending};
 
 /// The initiator's tables, in `sql/producer`.
 pub const MIGRATIONS: Migrations = Migrations {

@@ -28,7 +28,6 @@ pub mod relay;
 mod results;
 mod sending;
 mod steps;
-mod worker;
 
 pub use answer::{Business, BusinessError, NewNotification, SendError, SendOutcome, Took};
 pub use config::{Config, Token};

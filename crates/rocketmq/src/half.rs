@@ -2,9 +2,9 @@
 
 use rocketmq_wire::v2;
 
+use crate::address::Address;
 use crate::call::Caller;
 use crate::checks::{Source, Transaction};
-use crate::endpoints::Address;
 use crate::error::Error;
 use crate::message::Sent;
 

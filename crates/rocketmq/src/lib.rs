@@ -11,6 +11,7 @@
 //! Every call is under a deadline, every channel is bounded, every task is owned by the value that
 //! started it. An [`Error`] says whether to try again. Nothing here knows who uses it.
 
+mod address;
 mod admin;
 mod body;
 mod call;
@@ -20,6 +21,7 @@ mod clock;
 mod config;
 mod consumer;
 mod credentials;
+mod dispatch;
 mod endpoints;
 mod error;
 mod half;

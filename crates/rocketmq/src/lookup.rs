@@ -12,9 +12,9 @@ use rocketmq_wire::{resource, v2};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::address::Address;
 use crate::call::{Caller, check};
 use crate::client::Shared;
-use crate::endpoints::Address;
 use crate::error::{Error, ErrorKind};
 use crate::route::{Known, Route};
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rocketmq_wire::v2;
 use tokio::time::Instant;
 
-use crate::endpoints::Address;
+use crate::address::Address;
 use crate::lookup::Asking;
 
 /// How long a route is used without asking again. Proxies of 5.5.0 learn within 20 s that a broker is

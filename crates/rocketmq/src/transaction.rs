@@ -12,10 +12,10 @@ use crate::checks::Checks;
 use crate::client::Client;
 use crate::clock;
 use crate::config::TransactionConfig;
+use crate::dispatch::{Patience, dispatch};
 use crate::error::Error;
 use crate::half::Half;
 use crate::message::Message;
-use crate::producer::{Patience, dispatch};
 use crate::session::{self, Role, Sessions, publishing};
 
 /// What became of a half message's transaction.

@@ -6,7 +6,8 @@
 //! - [`http`]: listen, serve, drain; [`extract`] and [`problem`]: bad input as `problem+json`;
 //! - [`http_client`]: the only place where an HTTP client is built;
 //! - [`clock`] and [`ids`]: the only wall clock and the only random source;
-//! - [`telemetry`], [`ready`], [`token`]: logs, the line that says "up", the operator's token.
+//! - [`telemetry`], [`ready`], [`token`]: logs, the line that says "up", the operator's token;
+//! - [`worker`]: the process's name in what it records.
 
 pub mod clock;
 pub mod extract;
@@ -18,6 +19,7 @@ pub mod ready;
 pub mod shutdown;
 pub mod telemetry;
 pub mod token;
+pub mod worker;
 
 pub use clock::Clock;
 pub use problem::Problem;

@@ -5,11 +5,10 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use rocketmq_wire::v2;
 
+use super::held::Held;
 use crate::bench::{Bench, pass};
-use crate::client::Client;
 use crate::consuming::LEASE;
 use crate::suite::{Outcome, behaviours};
-use crate::telemetry::Telemetry;
 use crate::wire::{MessageExt, code, message, ok, says};
 
 behaviours! {
@@ -25,47 +24,8 @@ behaviours! {
     "ack.none": "an ack without entries is a server error" => none;
 }
 
-/// A message in the hands of a consumer.
-struct Held {
-    client: Client,
-    _stream: Telemetry,
-    topic: String,
-    group: String,
-    handle: String,
-}
-
-async fn held(bench: &Bench) -> anyhow::Result<Held> {
-    let (client, topic, group) = (
-        bench.client().await?,
-        bench.normal().await?,
-        bench.group().await?,
-    );
-    let stream = client.consume(&group).await?;
-    client.send(message(&topic)).await?;
-    let handle = client.one(&group, &topic).await?.handle();
-    Ok(Held {
-        client,
-        _stream: stream,
-        topic,
-        group,
-        handle,
-    })
-}
-
-impl Held {
-    async fn ack(&self, handles: &[&str]) -> anyhow::Result<v2::AckMessageResponse> {
-        self.client.ack_all(&self.group, &self.topic, handles).await
-    }
-
-    /// It does not come again, although its lease is over.
-    async fn gone(&self, bench: &Bench) -> Outcome {
-        pass(LEASE.saturating_sub(Duration::from_secs(4)) + bench.lateness()).await;
-        self.client.nothing(&self.group, &self.topic).await
-    }
-}
-
 async fn done(bench: Bench) -> Outcome {
-    let held = held(&bench).await?;
+    let held = Held::take(&bench).await?;
     let reply = held.ack(&[&held.handle]).await?;
     ok(reply.status)?;
     let [entry] = &reply.entries[..] else {
@@ -80,7 +40,7 @@ async fn done(bench: Bench) -> Outcome {
 }
 
 async fn mixed(bench: Bench) -> Outcome {
-    let held = held(&bench).await?;
+    let held = Held::take(&bench).await?;
     held.client.send(message(&held.topic)).await?;
     let other = held.client.one(&held.group, &held.topic).await?.handle();
     pass(LEASE + Duration::from_millis(500)).await;
@@ -107,7 +67,7 @@ async fn mixed(bench: Bench) -> Outcome {
 }
 
 async fn alike(bench: Bench) -> Outcome {
-    let held = held(&bench).await?;
+    let held = Held::take(&bench).await?;
     held.client.send(message(&held.topic)).await?;
     let other = held.client.one(&held.group, &held.topic).await?.handle();
     pass(LEASE + Duration::from_millis(500)).await;
@@ -126,13 +86,13 @@ async fn alike(bench: Bench) -> Outcome {
 }
 
 async fn twice(bench: Bench) -> Outcome {
-    let held = held(&bench).await?;
+    let held = Held::take(&bench).await?;
     ok(held.ack(&[&held.handle]).await?.status)?;
     ok(held.ack(&[&held.handle]).await?.status)
 }
 
 async fn unchecked(bench: Bench) -> Outcome {
-    let held = held(&bench).await?;
+    let held = Held::take(&bench).await?;
     // Another client, without telemetry; the message id is wrong in every ack of this suite.
     let stranger = bench.client().await?;
     ok(stranger.ack(&held.group, &held.topic, &held.handle).await?)?;
@@ -141,7 +101,7 @@ async fn unchecked(bench: Bench) -> Outcome {
 
 async fn wrong_group(bench: Bench) -> Outcome {
     for wrong_topic in [false, true] {
-        let held = held(&bench).await?;
+        let held = Held::take(&bench).await?;
         let (group, topic) = if wrong_topic {
             (held.group.clone(), bench.normal().await?)
         } else {
@@ -161,7 +121,7 @@ async fn wrong_group(bench: Bench) -> Outcome {
 }
 
 async fn expired(bench: Bench) -> Outcome {
-    let held = held(&bench).await?;
+    let held = Held::take(&bench).await?;
     pass(LEASE + Duration::from_millis(500)).await;
     let reply = held.ack(&[&held.handle]).await?;
     refused(
@@ -179,7 +139,7 @@ fn refused(reply: v2::AckMessageResponse, code: v2::Code, words: &str) -> Outcom
 }
 
 async fn garbage(bench: Bench) -> Outcome {
-    let held = held(&bench).await?;
+    let held = Held::take(&bench).await?;
     for garbage in ["garbage", ""] {
         let reply = held.ack(&[garbage]).await?;
         refused(reply, v2::Code::InternalServerError, "Parse failed")?;
@@ -188,7 +148,7 @@ async fn garbage(bench: Bench) -> Outcome {
 }
 
 async fn invented(bench: Bench) -> Outcome {
-    let held = held(&bench).await?;
+    let held = Held::take(&bench).await?;
     // The offset is the one but last number of Apache RocketMQ's handles, the second of ours.
     let mut fields: Vec<String> = held.handle.split(' ').map(str::to_owned).collect();
     let at = bench.either(7, 1);

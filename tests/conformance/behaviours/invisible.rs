@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use rocketmq_wire::v2;
 
+use super::held::Held;
 use crate::bench::{Bench, pass};
-use crate::client::Client;
 use crate::consuming::{LEASE, change};
 use crate::suite::{Outcome, behaviours};
-use crate::telemetry::Telemetry;
-use crate::wire::{MessageExt, message, ok, says, seconds};
+use crate::wire::{MessageExt, ok, says, seconds};
 
 behaviours! {
     "invisible.limits": "a change takes 0 s to 12 h" => limits;
@@ -24,57 +23,10 @@ behaviours! {
     "invisible.suspend": "a suspended message keeps its number" => suspend;
 }
 
-struct Held {
-    client: Client,
-    _stream: Telemetry,
-    topic: String,
-    group: String,
-    handle: String,
-}
-
-async fn held(bench: &Bench) -> anyhow::Result<Held> {
-    let (client, topic, group) = (
-        bench.client().await?,
-        bench.normal().await?,
-        bench.group().await?,
-    );
-    let stream = client.consume(&group).await?;
-    client.send(message(&topic)).await?;
-    let handle = client.one(&group, &topic).await?.handle();
-    Ok(Held {
-        client,
-        _stream: stream,
-        topic,
-        group,
-        handle,
-    })
-}
-
-impl Held {
-    async fn change(&self, handle: &str, invisible: Duration) -> anyhow::Result<String> {
-        let reply = self
-            .client
-            .change(&self.group, &self.topic, handle, invisible)
-            .await?;
-        ok(reply.status)?;
-        Ok(reply.receipt_handle)
-    }
-
-    /// The message, and when it came.
-    async fn again(&self, within: Duration) -> anyhow::Result<(v2::Message, Instant)> {
-        let came = self
-            .client
-            .collect(&self.group, &self.topic, 1, within)
-            .await?;
-        ensure!(came.len() == 1, "{} copies", came.len());
-        Ok((came[0].clone(), Instant::now()))
-    }
-}
-
 const SOON: Duration = Duration::from_secs(30);
 
 async fn limits(bench: Bench) -> Outcome {
-    let held = held(&bench).await?;
+    let held = Held::take(&bench).await?;
     let mut handle = held.handle.clone();
     for span in [43_200, 1, 5, 43_200] {
         handle = held.change(&handle, Duration::from_secs(span)).await?;
@@ -94,7 +46,7 @@ async fn limits(bench: Bench) -> Outcome {
 }
 
 async fn new_handle(bench: Bench) -> Outcome {
-    let held = held(&bench).await?;
+    let held = Held::take(&bench).await?;
     let asked = v2::ChangeInvisibleDurationRequest {
         message_id: "another".into(),
         ..change(
@@ -116,7 +68,7 @@ async fn new_handle(bench: Bench) -> Outcome {
 }
 
 async fn old_handle(bench: Bench) -> Outcome {
-    let held = held(&bench).await?;
+    let held = Held::take(&bench).await?;
     held.change(&held.handle, Duration::from_secs(3)).await?;
     ok(held
         .client
@@ -126,7 +78,7 @@ async fn old_handle(bench: Bench) -> Outcome {
 }
 
 async fn twice(bench: Bench) -> Outcome {
-    let held = held(&bench).await?;
+    let held = Held::take(&bench).await?;
     held.change(&held.handle, Duration::from_secs(20)).await?;
     held.change(&held.handle, Duration::from_secs(21))
         .await
@@ -134,7 +86,7 @@ async fn twice(bench: Bench) -> Outcome {
 }
 
 async fn refused(bench: Bench) -> Outcome {
-    let held = held(&bench).await?;
+    let held = Held::take(&bench).await?;
     let garbage = held
         .client
         .change(&held.group, &held.topic, "garbage", LEASE)
@@ -157,7 +109,7 @@ async fn refused(bench: Bench) -> Outcome {
 }
 
 async fn redelivery(bench: Bench) -> Outcome {
-    let held = held(&bench).await?;
+    let held = Held::take(&bench).await?;
     let mut handle = held.handle.clone();
     for seconds in [3, 10] {
         let (asked, span) = (Instant::now(), Duration::from_secs(seconds));
@@ -175,7 +127,7 @@ async fn redelivery(bench: Bench) -> Outcome {
 }
 
 async fn at_once(bench: Bench) -> Outcome {
-    let held = held(&bench).await?;
+    let held = Held::take(&bench).await?;
     let asked = Instant::now();
     held.change(&held.handle, Duration::ZERO).await?;
     let took = held.again(SOON).await?.1 - asked;
@@ -184,7 +136,7 @@ async fn at_once(bench: Bench) -> Outcome {
 }
 
 async fn attempt(bench: Bench) -> Outcome {
-    let held = held(&bench).await?;
+    let held = Held::take(&bench).await?;
     let mut handle = held.handle.clone();
     for expected in [2, 3] {
         held.change(&handle, Duration::ZERO).await?;
@@ -200,7 +152,7 @@ async fn attempt(bench: Bench) -> Outcome {
 }
 
 async fn suspend(bench: Bench) -> Outcome {
-    let held = held(&bench).await?;
+    let held = Held::take(&bench).await?;
     let mut handle = held.handle.clone();
     for (suspend, since, before) in [(true, 1, 2), (false, 2, 3), (true, 2, 4)] {
         let asked = v2::ChangeInvisibleDurationRequest {

@@ -5,6 +5,7 @@ pub(crate) mod admin;
 pub(crate) mod checks;
 pub(crate) mod delay_recall;
 pub(crate) mod heartbeat;
+mod held;
 pub(crate) mod invisible;
 pub(crate) mod metadata;
 pub(crate) mod new_group;

@@ -30,7 +30,7 @@ pub struct Settings {
     /// How often the groups' dead-letter topics are read for what the broker moved there by itself.
     #[serde(with = "humantime_serde")]
     pub dlq_interval: Duration,
-    /// The name under which this process signs its attempts; `notifier-<pid>` if absent.
+    /// The name under which this process signs its attempts; `host:pid` if absent.
     pub worker: Option<String>,
     /// Where the record lies. Like `database_file` it is read by whoever makes [`super::Config::database`]
     /// of it.
@@ -99,8 +99,7 @@ impl Settings {
 
     /// The name to sign attempts with.
     pub(crate) fn worker(&self) -> String {
-        let by_pid = || format!("notifier-{}", std::process::id());
-        self.worker.clone().unwrap_or_else(by_pid)
+        self.worker.clone().unwrap_or_else(service::worker::name)
     }
 
     /// Half the feed's lag at most, so that what a page left out can't commit behind it.

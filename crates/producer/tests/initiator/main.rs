@@ -20,3 +20,4 @@ mod results;
 mod sending;
 mod stage;
 mod transfers;
+mod wire;

@@ -12,6 +12,7 @@ use crate::fake_notifier::FakeNotifier;
 use crate::log;
 use crate::stage::{Stage, eventually};
 use crate::transfers::{debit, fresh, transfer};
+use crate::wire::Wire;
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -197,6 +198,33 @@ async fn a_broker_that_is_away_uses_no_rung() {
         }
     );
     assert_eq!(row(&initiator, &numbers[0]).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_breaks_under_a_half_uses_the_rung() {
+    let notifier = FakeNotifier::start().await;
+    let wire = Wire::start().await;
+    let stage = Stage::behind(&wire, &notifier).await;
+    let initiator = stage.initiator(Arc::new(NoSteps)).await;
+    let numbers = committed(&initiator, 2).await;
+    // When what becomes of a half is not known, because the connection breaks,
+    wire.cut();
+    let late = service::clock::now_ms() + 11 * MINUTE;
+    let made = pass_when_read(&initiator, late).await;
+    // then the pass ends,
+    let paused = Pass {
+        paused: Some(Pause::BrokerAway),
+        ..Pass::default()
+    };
+    assert_eq!(made, paused);
+    // and the one that may have been stored is not sent with each pass that follows.
+    let mut used = Vec::new();
+    for tx_no in &numbers {
+        let (_, next_send_ms, sends) = row(&initiator, tx_no).await;
+        used.push((next_send_ms == Some(late + HOUR), sends));
+    }
+    used.sort_unstable();
+    assert_eq!(used, [(false, 0), (true, 1)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::fake_notifier::FakeNotifier;
 use crate::log;
 use crate::transfers::{debit, transfer, whole};
+use crate::wire::Wire;
 
 pub(crate) const TOPIC: &str = "topic_txmsg";
 pub(crate) const SOURCE: &str = "bank1";
@@ -60,7 +61,22 @@ impl Stage {
         }
     }
 
+    /// The same, with a wire between: routes name its end.
+    pub(crate) async fn behind(wire: &Wire, notifier: &FakeNotifier) -> Stage {
+        let advertised = wire.address.to_string();
+        let stage = Stage {
+            notifier: notifier.url(),
+            ..Stage::begin(1_000, Some(advertised)).await
+        };
+        wire.leads_to(stage.broker().address());
+        stage
+    }
+
     pub(crate) async fn with_check_max(check_max: u32) -> Stage {
+        Stage::begin(check_max, None).await
+    }
+
+    async fn begin(check_max: u32, advertise: Option<String>) -> Stage {
         log::keep();
         let folder = TempDir::new().expect("a temporary folder");
         let broker = broker::Broker::start(broker::Config {
@@ -68,6 +84,7 @@ impl Stage {
             listen: ([127, 0, 0, 1], 0).into(),
             check_interval: Duration::from_millis(200),
             check_max,
+            advertise,
             long_poll_min: Duration::from_millis(200),
             topics: vec![broker::TopicConfig {
                 name: TOPIC.into(),

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 
 use super::Core;
 use super::lease::Lease;
+use crate::address::Address;
 use crate::call::{Caller, check};
-use crate::endpoints::Address;
 use crate::error::{Error, ErrorKind};
 
 const OPERATION: &str = "ack";

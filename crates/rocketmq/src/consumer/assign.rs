@@ -19,8 +19,8 @@ use tokio_util::task::TaskTracker;
 use super::Core;
 use super::delivery::Delivery;
 use super::poll::{Assignment, poll_until_stopped};
+use crate::address::Address;
 use crate::call::check;
-use crate::endpoints::Address;
 use crate::error::{Error, ErrorKind};
 use crate::session::Sessions;
 

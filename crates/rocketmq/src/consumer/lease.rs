@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::endpoints::Address;
+use crate::address::Address;
 
 /// One message's lease.
 #[derive(Debug)]

@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::Core;
 use super::delivery::Delivery;
+use crate::address::Address;
 use crate::body;
 use crate::call::check;
 use crate::clock::millis;
-use crate::endpoints::Address;
 use crate::error::{Error, ErrorKind};
 use crate::message::ReceivedMessage;
 use crate::session::{Sessions, filter, wire_span};

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::Core;
 use super::lease::Lease;
 use super::settle::{Suspend, change_invisible};
-use crate::endpoints::Address;
+use crate::address::Address;
 use crate::error::Error;
 
 /// Renewals in flight at once at each endpoint.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Sessions;
-use crate::endpoints::Address;
+use crate::address::Address;
 use crate::error::ErrorKind;
 
 /// How often routes are looked up; the cache asks the servers no more often than it must.

@@ -19,9 +19,9 @@ use tokio_util::task::TaskTracker;
 
 pub use self::settings::BackoffPolicy;
 pub(crate) use self::settings::{filter, publishing, subscription, wire_span};
+use crate::address::Address;
 use crate::call::Caller;
 use crate::checks::Checks;
-use crate::endpoints::Address;
 
 /// What a client is to the servers, and what it does with what they send.
 #[derive(Debug)]

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use rocketmq_wire::{resource, v2};
 
+use crate::address::Address;
 use crate::call::Caller;
 use crate::config::ConsumerConfig;
-use crate::endpoints::Address;
 
 /// Most delays that an exponential policy is spelt out to.
 const MOST_DELAYS: u32 = 1000;

@@ -13,9 +13,9 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::settings::BackoffPolicy;
 use super::{Role, Session, Standing, heartbeat};
+use crate::address::Address;
 use crate::call::check;
 use crate::checks::Checks;
-use crate::endpoints::Address;
 use crate::error::{Error, ErrorKind};
 
 const OPERATION: &str = "telemetry";

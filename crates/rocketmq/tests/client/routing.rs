@@ -3,7 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rocketmq::{Message, Producer};
+use rocketmq::{ErrorKind, Message, Producer};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
 
 use crate::fake::{Call, Fake, TOPIC, client_of};
 
@@ -43,6 +45,36 @@ async fn a_route_in_doubt_is_used_while_nobody_tells_a_newer_one() {
         fake.state.routes_asked.load(Ordering::SeqCst) >= 2,
         "the route was not asked for again"
     );
+}
+
+#[tokio::test]
+async fn what_was_not_sent_for_want_of_a_route_is_stored_by_nobody() {
+    let fake = Fake::start().await;
+    fake.state.routes_pass.close();
+    let client = client_of(&[fake.address], Duration::from_millis(300));
+    let producer = Producer::start(&client, vec![]).await.unwrap();
+    let error = producer.send(Message::new(TOPIC, "x")).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
+    assert!(!error.may_have_been_stored());
+    assert_eq!(sends(&fake), 0);
+
+    // A connection that breaks under the question.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = client_of(&[listener.local_addr().unwrap()], Duration::from_secs(1));
+    let breaking = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.read(&mut [0; 1024]).await.ok();
+        }
+    });
+    let producer = Producer::start(&client, vec![]).await.unwrap();
+    let error = producer.send(Message::new(TOPIC, "x")).await.unwrap_err();
+    breaking.abort();
+    assert!(
+        matches!(error.kind(), ErrorKind::Unreachable { .. }),
+        "{error}"
+    );
+    assert!(!error.may_have_been_stored());
 }
 
 #[tokio::test]

@@ -242,6 +242,65 @@ async fn an_error_of_the_server_is_tried_again_a_message_until_the_deadline_a_ha
     );
 }
 
+/// As behind a proxy that waits for a broker which is gone, and hands the next send to another.
+#[tokio::test]
+async fn a_send_that_hangs_is_tried_beside_at_the_same_address() {
+    let fake = Fake::start().await;
+    let client = client(&[&fake]);
+    let producer = Producer::start(&client, vec![]).await.unwrap();
+    let halves = TransactionProducer::start(&client, TransactionConfig::default(), None)
+        .await
+        .unwrap();
+
+    fake.script().hanging = 0..1;
+    let half = halves.begin(Message::new(TOPIC, "x")).await.unwrap();
+    half.commit().await.unwrap();
+    assert_eq!(sends(&fake), 2);
+
+    fake.script().hanging = 2..3;
+    producer.send(Message::new(TOPIC, "x")).await.unwrap();
+    assert_eq!(sends(&fake), 4);
+}
+
+#[tokio::test]
+async fn a_server_that_is_slow_still_answers_the_first_try() {
+    let fake = Fake::start().await;
+    let client = client(&[&fake]);
+    let config = TransactionConfig::default();
+    let halves = TransactionProducer::start(&client, config, None)
+        .await
+        .unwrap();
+    fake.state.sends_pass.close();
+    fake.script().hanging = 1..usize::MAX;
+    let (half, ()) = tokio::join!(halves.begin(Message::new(TOPIC, "x")), async {
+        eventually("the second try", || sends(&fake) == 2).await;
+        fake.state.sends_pass.open();
+    });
+    let calls = fake.calls();
+    let first = calls.iter().find_map(|call| match call {
+        Call::Send(message) => message.system_properties.as_ref(),
+        _ => None,
+    });
+    assert_eq!(half.unwrap().message_id(), first.unwrap().message_id);
+}
+
+#[tokio::test]
+async fn a_half_that_nobody_answers_is_begun_twice_at_an_address_and_may_be_stored() {
+    let fake = Fake::start().await;
+    let client = client(&[&fake]);
+    let config = TransactionConfig::default();
+    let halves = TransactionProducer::start(&client, config, None)
+        .await
+        .unwrap();
+    fake.script().hanging = 0..usize::MAX;
+    let began = Instant::now();
+    let error = halves.begin(Message::new(TOPIC, "x")).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
+    assert!(error.may_have_been_stored());
+    assert!(began.elapsed() >= Duration::from_secs(3), "its whole time");
+    assert_eq!(sends(&fake), 2);
+}
+
 #[tokio::test]
 async fn an_assignment_is_asked_of_the_next_proxy_when_one_hangs_or_has_no_broker() {
     let (hanging, other) = two_proxies().await;

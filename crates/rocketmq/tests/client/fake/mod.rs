@@ -7,6 +7,7 @@ mod service;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -53,6 +54,8 @@ pub(crate) struct Script {
     /// As behind a proxy whose broker is away: so many of the next sends, routes and assignments are
     /// answered with an error of the server.
     pub(crate) broker_away: usize,
+    /// These sends, counted from 0, are never answered.
+    pub(crate) hanging: Range<usize>,
     /// Brokers that no assignment names.
     pub(crate) unassigned: Vec<String>,
     /// Handles that an ack refuses.
@@ -84,6 +87,7 @@ pub(crate) struct State {
     /// While false, changes of the invisible time wait.
     pub(crate) changes_pass: Gate,
     pub(crate) sends_pass: Gate,
+    pub(crate) sends: AtomicUsize,
     pub(crate) routes_pass: Gate,
     pub(crate) assignments_pass: Gate,
     pub(crate) routes_asked: AtomicUsize,

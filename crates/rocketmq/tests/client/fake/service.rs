@@ -179,7 +179,12 @@ impl MessagingService for FakeService {
         request: Request<v2::SendMessageRequest>,
     ) -> Reply<v2::SendMessageResponse> {
         let message = request.into_inner().messages.remove(0);
+        let number = self.state.sends.fetch_add(1, Ordering::SeqCst);
+        let hangs = self.state.script.lock().unwrap().hanging.contains(&number);
         self.state.log(Call::Send(message.clone()));
+        if hangs {
+            std::future::pending::<()>().await;
+        }
         self.state.sends_pass.pass().await;
         let refusal = self.state.script.lock().unwrap().send_status.clone();
         let refusal = refusal.or_else(|| self.broker_away());

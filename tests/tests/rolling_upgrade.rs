@@ -22,7 +22,10 @@ use ringback_tests::{
 use tokio::time::Instant;
 
 /// What the older release does not know in a configuration.
-const NEWER_KEYS: [&str; 2] = ["admin = ", "remoting_listen = "];
+const NEWER_KEYS: [&str; 4] = ["admin = ", "remoting_listen = ", "[egress]", "allow = "];
+
+/// What this release has to be told, because the receivers of this test are on this machine.
+const EGRESS: &str = "\n[egress]\nallow = [\"127.0.0.0/8\"]\n";
 
 /// As the older release takes it, and with the notifications going through `url`.
 fn setting(url: String) -> Setting {
@@ -77,6 +80,11 @@ async fn each_service_is_replaced_by_a_newer_one_and_nobody_notices() {
     let load = Load::begin(&on.world, 3);
     goes_on(&load, 10).await;
 
+    // What both read from now on; the older ones have read theirs.
+    let file = on.folder.path().join("ringback.toml");
+    let older_text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{older_text}{EGRESS}")).unwrap();
+
     // A newer notifier beside the older one: it changes the schema under it, and both go on.
     let beside = Replica::beside(&on, under_test!(), ServiceKind::Notifier).await;
     let together = Instant::now();
@@ -109,6 +117,7 @@ async fn each_service_is_replaced_by_a_newer_one_and_nobody_notices() {
     let broker = Replica::at(&on, under_test!(), ServiceKind::Broker, broker).await;
     goes_on(&load, 10).await;
 
+    std::fs::write(&file, older_text).unwrap();
     // Whoever starts the older one now is told why it cannot be.
     let args = arguments(&on, ServiceKind::Notifier, ([127, 0, 0, 1], 0).into());
     let args: Vec<&str> = args.iter().map(String::as_str).collect();

@@ -197,6 +197,9 @@ url = "http://{bank2}/notifications"
 secrets = ["{secret}"]
 ladder = "{ladder}"
 
+[egress]
+allow = ["127.0.0.0/8", "::1"]   # bank2 runs on this machine; by default only public addresses are rung
+
 [[subscription]]
 group = "{group}"
 topic = "{topic}"

@@ -40,6 +40,12 @@ impl TxNo {
         high >> 16
     }
 
+    /// Its last eight bytes: random but for two bits, and never all zero.
+    pub fn tail(&self) -> [u8; 8] {
+        let (_, low) = self.0.as_u64_pair();
+        low.to_be_bytes()
+    }
+
     /// The characters in reverse order, so that an index finds a number by its ending.
     pub fn reversed(&self) -> String {
         self.to_string().chars().rev().collect()

@@ -62,6 +62,12 @@ pub(crate) fn endpoint_disabled(endpoint: &EndpointId, key: &Key) {
     tracing::warn!(event = "endpoint_disabled", %endpoint, %key);
 }
 
+/// An endpoint leads to where nobody may be rung: its messages are parked if its URL says so itself, and refused if its
+/// name does.
+pub(crate) fn address_refused(endpoint: &EndpointId, why: &dyn Display) {
+    tracing::warn!(event = "address_refused", %endpoint, %why);
+}
+
 /// At most one alarm of a kind a minute, for what every attempt would repeat.
 #[derive(Debug, Default)]
 pub(crate) struct Seldom {

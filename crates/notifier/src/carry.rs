@@ -11,6 +11,7 @@ mod put_away;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use notification::AttemptError;
 use rocketmq::Delivery;
 use service::clock::Clock;
 use service::shutdown::Shutdown;
@@ -25,8 +26,8 @@ use crate::endpoint::Endpoint;
 use crate::in_hand::Hold;
 use crate::ladders::Ladders;
 use crate::lane::Turn;
+use crate::record::Record;
 use crate::record::entry::{Attempt, Entry, Event, Moved, Then};
-use crate::record::{Record, ids};
 use crate::ring::{Ringer, Rung};
 use crate::settle;
 use crate::verdict::{self, Judgement};
@@ -181,9 +182,15 @@ impl Carrier {
     async fn ring(&self, parcel: Parcel, number: u32, turn: Turn, open: Open) {
         let Open { line, endpoint } = open;
         // Boxed, so that a task that waits, for its turn or for the record, is small.
-        let rung = Box::pin(self.ringer.ring(&endpoint, &parcel.copy)).await;
+        let rung = Box::pin(self.ringer.ring(&endpoint, &parcel.copy, number)).await;
         drop(turn);
         self.mind_the_clock(&line, &rung);
+        if rung.result == Err(AttemptError::AddressRefused)
+            && line.egress_alarm.is_due(rung.finished_ms)
+        {
+            let why = rung.detail.as_deref().unwrap_or_default();
+            alarm::address_refused(line.id(), &why);
+        }
         let age = self.age(&parcel, rung.finished_ms);
         let ladder = self.ladders.of(endpoint.ladder.as_ref());
         let judgement = verdict::judge(&endpoint.acceptance, &ladder, number, age, &rung);
@@ -220,7 +227,7 @@ impl Carrier {
 
     fn attempt_row(endpoint: &Endpoint, number: u32, rung: Rung, judgement: Judgement) -> Attempt {
         Attempt {
-            id: ids::one(rung.started_ms),
+            id: rung.id,
             number,
             url: endpoint.url_text.clone(),
             started_ms: rung.started_ms,

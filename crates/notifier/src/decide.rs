@@ -86,6 +86,8 @@ pub(crate) enum ParkReason {
     UnknownEndpoint,
     /// Its endpoint is disabled.
     Disabled,
+    /// Its endpoint's URL is none that may be rung.
+    AddressRefused,
 }
 
 impl ParkReason {
@@ -96,6 +98,7 @@ impl ParkReason {
             Self::NoSlot => "parked: no slot",
             Self::UnknownEndpoint => "parked: unknown endpoint",
             Self::Disabled => "parked: endpoint disabled",
+            Self::AddressRefused => "parked: address refused",
         }
     }
 }

@@ -12,6 +12,7 @@ use notification::{EndpointId, Invalid};
 
 use crate::alarm::Seldom;
 use crate::config::Config;
+use crate::egress::Egress;
 use crate::endpoint::Endpoint;
 use crate::lane::Lane;
 
@@ -33,6 +34,8 @@ pub(crate) struct Line {
     pub skew_alarm: Seldom,
     /// Keeps the alarm about messages for a disabled endpoint rare.
     pub disabled_alarm: Seldom,
+    /// Keeps the alarm about an address that may not be rung rare.
+    pub egress_alarm: Seldom,
     id: EndpointId,
     endpoint: RwLock<Arc<Endpoint>>,
 }
@@ -42,9 +45,9 @@ impl Directory {
     ///
     /// # Errors
     /// One of them can't be made ready: see [`Endpoint::new`].
-    pub(crate) fn new(config: &Config, client: &reqwest::Client) -> Result<Self, Invalid> {
+    pub(crate) fn new(config: &Config, egress: &Egress) -> Result<Self, Invalid> {
         let line = |endpoint| {
-            let ready = Endpoint::new(endpoint, config.ladder.as_ref(), client)?;
+            let ready = Endpoint::new(endpoint, config.ladder.as_ref(), egress)?;
             let line = Line::new(ready, Lane::new(endpoint.queue, endpoint.concurrency));
             Ok((endpoint.id.clone(), Arc::new(line)))
         };
@@ -83,6 +86,7 @@ impl Line {
             lane,
             skew_alarm: Seldom::default(),
             disabled_alarm: Seldom::default(),
+            egress_alarm: Seldom::default(),
             id: endpoint.id.clone(),
             endpoint: RwLock::new(Arc::new(endpoint)),
         }

@@ -42,14 +42,20 @@ mod alarm;
 mod backoff;
 mod config;
 mod directory;
+mod egress;
 mod endpoint;
 mod inspect;
 mod ladders;
 mod parking;
 mod run;
 mod store_health;
+mod whither;
 
-pub use config::{Config, EndpointConfig, OperatorToken, Settings, SubscriptionConfig};
+pub use config::{
+    AddressRange, Basic, Config, EgressConfig, EgressRules, EndpointConfig, Headers, Hidden,
+    OperatorToken, Ports, ProxySetting, Scheme, Settings, SubscriptionConfig, TowardsTls,
+};
 pub use inspect::{LetterOnRecord, letters_on_record};
 pub use record::MIGRATIONS;
 pub use run::run;
+pub use whither::{Nowhere, whither};

@@ -12,13 +12,15 @@ mod retry_after;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use notification::{AttemptError, Reply, headers, sign};
-use reqwest::Response;
-use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
+use notification::{AttemptError, Reply, TraceParent, TxNo, headers, sign};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::{RequestBuilder, Response};
 use service::clock::Clock;
 
-use crate::copy::Copy;
+use crate::copy::{Copy, cut};
+use crate::egress::Refusal;
 use crate::endpoint::Endpoint;
+use crate::record::ids;
 
 /// The most of an answer that is read.
 const LARGEST_REPLY: usize = 64 * 1024;
@@ -29,6 +31,8 @@ const EXCERPT: usize = 1024;
 /// What an attempt brought.
 #[derive(Debug)]
 pub(crate) struct Rung {
+    /// The attempt's own; its last eight bytes are the span id that the receiver is told.
+    pub id: TxNo,
     pub started_ms: i64,
     pub finished_ms: i64,
     /// By a clock that nobody sets.
@@ -77,12 +81,17 @@ impl Ringer {
         Self { clock }
     }
 
-    /// Makes one attempt, signed now with the endpoint's secrets.
-    pub(crate) async fn ring(&self, endpoint: &Endpoint, copy: &Copy) -> Rung {
+    /// Makes attempt `number` of its generation, signed with those of the endpoint's secrets that sign at this moment.
+    pub(crate) async fn ring(&self, endpoint: &Endpoint, copy: &Copy, number: u32) -> Rung {
         let started_ms = self.clock.now_ms();
         let began = Instant::now();
+        let id = ids::one(started_ms);
         let mut seen = Seen::default();
-        let attempt = self.attempt(endpoint, copy, started_ms, &mut seen);
+        let attempt = self.attempt(request(endpoint, copy, number, started_ms, id), &mut seen);
+        let attempt = async {
+            endpoint.policy.check(&endpoint.url)?;
+            attempt.await
+        };
         let result = match tokio::time::timeout(endpoint.timeout, attempt).await {
             Ok(result) => result,
             Err(_) => Err(Failed {
@@ -95,6 +104,7 @@ impl Ringer {
             Err(Failed { error, detail }) => (Err(error), Some(detail)),
         };
         Rung {
+            id,
             started_ms,
             finished_ms: self.clock.now_ms(),
             took: began.elapsed(),
@@ -105,31 +115,8 @@ impl Ringer {
         }
     }
 
-    async fn attempt(
-        &self,
-        endpoint: &Endpoint,
-        copy: &Copy,
-        now_ms: i64,
-        seen: &mut Seen,
-    ) -> Result<Reply, Failed> {
-        let id = copy.key.tx_no.to_string();
-        let timestamp_s = now_ms.div_euclid(1000);
-        let body = copy.content.body.clone();
-        let signature = sign(&endpoint.secrets, &id, timestamp_s, &body);
-        let response = endpoint
-            .client
-            .post(endpoint.url.clone())
-            .header(CONTENT_TYPE, &copy.content.content_type)
-            .header(headers::WEBHOOK_ID, id)
-            .header(headers::WEBHOOK_TIMESTAMP, timestamp_s)
-            .header(headers::WEBHOOK_SIGNATURE, signature)
-            .header(headers::RINGBACK_SOURCE, copy.key.source.as_str())
-            .header(headers::RINGBACK_EVENT_TYPE, &copy.content.event_type)
-            .header(headers::RINGBACK_GENERATION, copy.generation)
-            .body(body)
-            .send()
-            .await
-            .map_err(|error| Failed::from(&error))?;
+    async fn attempt(&self, request: RequestBuilder, seen: &mut Seen) -> Result<Reply, Failed> {
+        let response = request.send().await.map_err(|error| Failed::from(&error))?;
         let now_ms = self.clock.now_ms();
         let header = |name| {
             response
@@ -151,6 +138,48 @@ impl Ringer {
             cut,
         })
     }
+}
+
+/// What is sent.
+fn request(
+    endpoint: &Endpoint,
+    copy: &Copy,
+    number: u32,
+    now_ms: i64,
+    attempt: TxNo,
+) -> RequestBuilder {
+    let id = copy.key.tx_no.to_string();
+    let timestamp_s = now_ms.div_euclid(1000);
+    let body = copy.content.body.clone();
+    let in_force = endpoint.secrets.iter().filter(|s| s.signs_at(now_ms));
+    let signature = sign(in_force.map(|s| &s.secret), &id, timestamp_s, &body);
+    endpoint
+        .client
+        .post(endpoint.url.clone())
+        .headers(endpoint.headers.clone())
+        .headers(trace(copy, attempt))
+        .header(ACCEPT_ENCODING, "identity")
+        .header(CONTENT_TYPE, &copy.content.content_type)
+        .header(headers::WEBHOOK_ID, id)
+        .header(headers::WEBHOOK_TIMESTAMP, timestamp_s)
+        .header(headers::WEBHOOK_SIGNATURE, signature)
+        .header(headers::WEBHOOK_ATTEMPT, number)
+        .header(headers::RINGBACK_SOURCE, copy.key.source.as_str())
+        .header(headers::RINGBACK_EVENT_TYPE, &copy.content.event_type)
+        .header(headers::RINGBACK_GENERATION, copy.generation)
+        .body(body)
+}
+
+/// The initiator's trace goes on, in a span of the attempt's own; what is no trace is left out.
+fn trace(copy: &Copy, attempt: TxNo) -> HeaderMap {
+    let parent = copy
+        .content
+        .traceparent
+        .as_deref()
+        .and_then(TraceParent::parse);
+    let value = parent.and_then(|parent| parent.with_span(attempt.tail()).to_string().parse().ok());
+    let name = HeaderName::from_static(headers::TRACEPARENT);
+    value.map(|value| (name, value)).into_iter().collect()
 }
 
 /// Reads a body, and whether there is more of it than is read. What is more stays with the receiver: the connection is
@@ -176,6 +205,15 @@ impl From<&reqwest::Error> for Failed {
         Self {
             error: failure::classify(error),
             detail: failure::detail(error),
+        }
+    }
+}
+
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            error: AttemptError::AddressRefused,
+            detail: cut(&refusal.to_string(), failure::DETAIL),
         }
     }
 }

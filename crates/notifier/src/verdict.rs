@@ -85,6 +85,7 @@ mod tests {
 
     fn answered(status: u16, retry_after: Option<u64>) -> Rung {
         Rung {
+            id: crate::record::ids::one(FINISHED_MS),
             started_ms: FINISHED_MS - 7,
             finished_ms: FINISHED_MS,
             took: Duration::from_millis(7),

@@ -40,7 +40,15 @@ impl Carrier {
         };
         let endpoint = line.endpoint();
         match endpoint.operation {
-            Operation::Open => Ok(Open { line, endpoint }),
+            Operation::Open => match endpoint.policy.check(&endpoint.url) {
+                Ok(()) => Ok(Open { line, endpoint }),
+                Err(refusal) => {
+                    if line.egress_alarm.is_due(now_ms) {
+                        alarm::address_refused(id, &refusal);
+                    }
+                    Err(decide::park(ParkReason::AddressRefused, parks))
+                }
+            },
             Operation::Paused => {
                 let paused_for = millis(now_ms - endpoint.operation_since_ms);
                 Err(Decision::Hold(parking::hold(paused_for)))

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use notification::{Accept, Acceptance, EndpointId, Invalid, Ladder, Secret};
+use notification::{Accept, Acceptance, EndpointId, Invalid, Ladder, SigningSecret};
 use serde::Deserialize;
+
+use super::towards::{Basic, Headers, Hidden, TowardsTls};
 
 /// `[[endpoint]]` of `ringback.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -14,10 +16,10 @@ pub struct EndpointConfig {
     pub id: EndpointId,
     /// Where notifications are posted.
     pub url: String,
-    /// All of them sign; the first is the newest. Read from `secrets_file` if absent.
+    /// All of them sign, each until its end; the first is the newest. Read from `secrets_file` if absent.
     #[serde(default)]
-    pub secrets: Vec<Secret>,
-    /// One `whsec_…` a line, blank lines and `#` comments aside.
+    pub secrets: Vec<SigningSecret>,
+    /// One `whsec_…` a line, with `until` and a moment behind it if it has an end; blank lines and `#` comments aside.
     #[serde(default)]
     pub secrets_file: Option<PathBuf>,
     /// The delays between attempts; absent, the group's policy as the broker tells it.
@@ -38,6 +40,21 @@ pub struct EndpointConfig {
     /// Which statuses mean never.
     #[serde(default = "default_reject")]
     pub reject: Vec<u16>,
+    /// Headers of its own.
+    #[serde(default)]
+    pub headers: Headers,
+    /// Basic authentication.
+    #[serde(default)]
+    pub basic: Option<Basic>,
+    /// A bearer token.
+    #[serde(default)]
+    pub bearer: Option<Hidden>,
+    /// A file that holds it.
+    #[serde(default)]
+    pub bearer_file: Option<PathBuf>,
+    /// Whom we trust, and the certificate that we show.
+    #[serde(default)]
+    pub tls: Option<TowardsTls>,
 }
 
 const fn default_timeout() -> Duration {
@@ -90,6 +107,9 @@ impl EndpointConfig {
             };
             return refuse("secrets", given.to_owned(), limit);
         }
+        if self.secrets_file.is_none() {
+            SigningSecret::check(&self.secrets, &format!("endpoint {}: secrets", self.id))?;
+        }
         let shortest = Duration::from_millis(100);
         if !(shortest..=Duration::from_secs(60)).contains(&self.timeout) {
             let given = humantime::format_duration(self.timeout).to_string();
@@ -111,14 +131,22 @@ impl EndpointConfig {
         }
     }
 
+    pub(crate) fn parsed_url(&self) -> Result<reqwest::Url, Invalid> {
+        let field = format!("endpoint {}: url", self.id);
+        reqwest::Url::parse(&self.url)
+            .map_err(|error| Invalid::new(field, &self.url, error.to_string()))
+    }
+
     /// The secrets, from the file if they stand there.
-    pub(crate) fn read_secrets(&self) -> Result<Vec<Secret>, Invalid> {
+    pub(crate) fn read_secrets(&self) -> Result<Vec<SigningSecret>, Invalid> {
         let Some(path) = &self.secrets_file else {
             return Ok(self.secrets.clone());
         };
         let field = format!("endpoint {}: secrets_file", self.id);
         let text = std::fs::read_to_string(path)
             .map_err(|error| Invalid::new(&field, path.display(), format!("readable: {error}")))?;
-        Secret::from_lines(&text, &field)
+        let secrets = SigningSecret::from_lines(&text, &field)?;
+        SigningSecret::check(&secrets, &field)?;
+        Ok(secrets)
     }
 }

@@ -3,18 +3,24 @@
 //! The sections are those of `ringback.toml`; reading files and the environment is the binary's
 //! business. [`Config::check`] refuses what does not fit together before anything is started.
 
+mod egress;
 mod endpoint;
 mod settings;
 mod subscription;
+mod towards;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use notification::{Invalid, Ladder};
 
+use crate::egress::Egress;
+
+pub use egress::{AddressRange, EgressConfig, EgressRules, Ports, ProxySetting, Scheme};
 pub use endpoint::EndpointConfig;
 pub use settings::Settings;
 pub use subscription::SubscriptionConfig;
+pub use towards::{Basic, Headers, Hidden, TowardsTls};
 
 /// Everything one notifier needs.
 #[derive(Debug, Clone)]
@@ -25,6 +31,8 @@ pub struct Config {
     pub endpoints: Vec<EndpointConfig>,
     /// `[[subscription]]`.
     pub subscriptions: Vec<SubscriptionConfig>,
+    /// `[egress]`.
+    pub egress: EgressConfig,
     /// Replaces the ladder of every endpoint (`--ladder`).
     pub ladder: Option<Ladder>,
     /// Where the record lives.
@@ -64,8 +72,12 @@ impl Config {
     pub fn check(&self) -> Result<(), Invalid> {
         self.notifier.check()?;
         let mut ids = BTreeSet::new();
+        let egress = Egress::new(&self.egress);
         for endpoint in &self.endpoints {
             endpoint.check()?;
+            egress.check(&endpoint.id, &endpoint.parsed_url()?)?;
+            endpoint.request_headers()?;
+            endpoint.tls_options()?;
             if !ids.insert(&endpoint.id) {
                 return Err(Invalid::new("endpoint.id", &endpoint.id, "each id once"));
             }

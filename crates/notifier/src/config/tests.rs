@@ -16,6 +16,8 @@ struct File {
     endpoints: Vec<EndpointConfig>,
     #[serde(default, rename = "subscription")]
     subscriptions: Vec<SubscriptionConfig>,
+    #[serde(default)]
+    egress: EgressConfig,
 }
 
 const USUAL: &str = r#"
@@ -39,6 +41,9 @@ reject = [410, 422]
 group = "bank2"
 topic = "topic_txmsg"
 endpoint = "bank2"
+
+[egress]
+allow = ["127.0.0.0/8"]
 "#;
 
 fn config(text: &str) -> Config {
@@ -47,6 +52,7 @@ fn config(text: &str) -> Config {
         notifier: file.notifier,
         endpoints: file.endpoints,
         subscriptions: file.subscriptions,
+        egress: file.egress,
         ladder: None,
         database: database::Config::new("sqlite:///notifier.sqlite"),
         broker: rocketmq::ClientConfig::default(),

@@ -9,12 +9,16 @@ use std::io::ErrorKind;
 use notification::AttemptError;
 
 use crate::copy::cut;
+use crate::egress::Refusal;
 
 /// The most characters of a failure that are kept.
-const DETAIL: usize = 200;
+pub(super) const DETAIL: usize = 200;
 
 /// Classifies an error of the client.
 pub(super) fn classify(error: &reqwest::Error) -> AttemptError {
+    if causes(error).any(|cause| cause.is::<Refusal>()) {
+        return AttemptError::AddressRefused;
+    }
     if error.is_timeout() {
         return AttemptError::Timeout;
     }
@@ -41,6 +45,12 @@ pub(super) fn classify(error: &reqwest::Error) -> AttemptError {
     let cut_off = causes(error)
         .filter_map(|cause| cause.downcast_ref::<hyper::Error>())
         .any(|cause| cause.is_incomplete_message() || cause.is_canceled() || cause.is_closed());
+    let endless = causes(error)
+        .filter_map(|cause| cause.downcast_ref::<hyper::Error>())
+        .any(hyper::Error::is_parse_too_large);
+    if endless {
+        return AttemptError::TooLarge;
+    }
     if cut_off || kinds.map(std::io::Error::kind).any(broken) {
         AttemptError::Reset
     } else {

@@ -6,8 +6,9 @@ use std::time::{Duration, UNIX_EPOCH};
 /// date that has passed asks for nothing.
 pub(super) fn parse(value: &str, now_ms: i64) -> Option<Duration> {
     let value = value.trim();
-    if let Ok(seconds) = value.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
+        // More than fits is as long as can be.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
     let date_ms = http_date_ms(value)?;
     let ahead_ms = u64::try_from(date_ms - now_ms).unwrap_or(0);
@@ -31,6 +32,8 @@ mod tests {
     fn both_forms_are_read() {
         assert_eq!(parse("120", NOW_MS), Some(Duration::from_secs(120)));
         assert_eq!(parse(" 0 ", NOW_MS), Some(Duration::ZERO));
+        let endless = parse("99999999999999999999999", NOW_MS);
+        assert_eq!(endless, Some(Duration::from_secs(u64::MAX)));
         let date = "Tue, 14 Nov 2023 22:14:20 GMT";
         assert_eq!(parse(date, NOW_MS), Some(Duration::from_secs(60)));
     }
@@ -43,7 +46,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_ignored() {
-        for odd in ["", "-5", "1.5", "soon", "99999999999999999999999"] {
+        for odd in ["", "-5", "+5", "1.5", "soon", "٣"] {
             assert_eq!(parse(odd, NOW_MS), None, "{odd}");
         }
     }

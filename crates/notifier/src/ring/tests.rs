@@ -2,12 +2,13 @@
 
 mod receiver;
 
-use notification::{Acceptance, EndpointId, Operation, Secret, verify};
-use service::http_client::{self, HttpOptions};
+use notification::{Secret, SigningSecret, VerifyError, verify};
 
 use self::receiver::{Receiver, Seen};
 use super::*;
+use crate::config::{EgressConfig, EndpointConfig};
 use crate::copy::tests::copy;
+use crate::egress::{Egress, Names};
 
 const NOW: i64 = 1_700_000_000_000; // Tue, 14 Nov 2023 22:13:20 GMT
 
@@ -17,19 +18,22 @@ fn secret(byte: u8) -> Secret {
     format!("whsec_{key}").parse().unwrap()
 }
 
+/// Loopback may be rung.
+fn egress() -> Egress {
+    let config: EgressConfig = toml::from_str(r#"allow = ["127.0.0.0/8"]"#).unwrap();
+    Egress::new(&config)
+}
+
+fn configured(url: &str, more: &str) -> EndpointConfig {
+    let (new, old) = (secret(1).expose(), secret(2).expose());
+    let text = format!(
+        "id = \"bank2\"\nurl = \"{url}\"\nsecrets = [\"{new}\", \"{old}\"]\ntimeout = \"5s\"\n{more}"
+    );
+    toml::from_str(&text).unwrap()
+}
+
 fn endpoint(url: &str) -> Endpoint {
-    Endpoint {
-        id: EndpointId::new("bank2").unwrap(),
-        operation: Operation::Open,
-        operation_since_ms: 0,
-        url: url.parse().unwrap(),
-        url_text: url.into(),
-        secrets: vec![secret(1), secret(2)],
-        client: http_client::build(&HttpOptions::default()).unwrap(),
-        ladder: None,
-        timeout: Duration::from_secs(5),
-        acceptance: Acceptance::default(),
-    }
+    Endpoint::new(&configured(url, ""), None, &egress()).unwrap()
 }
 
 fn ringer() -> (Ringer, service::clock::ClockHand) {
@@ -38,7 +42,7 @@ fn ringer() -> (Ringer, service::clock::ClockHand) {
 }
 
 async fn rung(endpoint: &Endpoint) -> Rung {
-    ringer().0.ring(endpoint, &copy()).await
+    ringer().0.ring(endpoint, &copy(), 1).await
 }
 
 /// Rings a receiver that answers with these bytes.
@@ -57,7 +61,7 @@ async fn the_body_goes_out_as_it_is_and_every_secret_signs_it() {
     let mut sent = copy();
     sent.content.body = Bytes::from_static(b"\x00{\"a\":1}\xff");
     sent.generation = 3;
-    let rung = ringer().0.ring(&endpoint(&receiver.url()), &sent).await;
+    let rung = ringer().0.ring(&endpoint(&receiver.url()), &sent, 7).await;
     assert_eq!(
         (reply(&rung).status, &reply(&rung).body[..]),
         (200, &b"ok"[..])
@@ -71,6 +75,11 @@ async fn the_body_goes_out_as_it_is_and_every_secret_signs_it() {
     assert_eq!(header("ringback-source"), "bank1");
     assert_eq!(header("ringback-event-type"), "transfer");
     assert_eq!(header("ringback-generation"), "3");
+    assert_eq!(header("webhook-attempt"), "7");
+    assert_eq!(header("accept-encoding"), "identity");
+    let agent = concat!("Ringback/", env!("CARGO_PKG_VERSION"));
+    assert_eq!(header("user-agent"), agent);
+    assert!(!head.contains_key("traceparent"));
     for known in [secret(1), secret(2)] {
         let (id, signature) = (header("webhook-id"), header("webhook-signature"));
         let now_s = NOW / 1000;
@@ -84,9 +93,9 @@ async fn each_attempt_is_signed_anew() {
     let receiver = Receiver::answering("HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n").await;
     let (ringer, hand) = ringer();
     let endpoint = endpoint(&receiver.url());
-    ringer.ring(&endpoint, &copy()).await;
+    ringer.ring(&endpoint, &copy(), 1).await;
     hand.advance(Duration::from_secs(3600));
-    ringer.ring(&endpoint, &copy()).await;
+    ringer.ring(&endpoint, &copy(), 1).await;
     let (first, second) = (receiver.seen().await.head, receiver.seen().await.head);
     assert_eq!(second["webhook-timestamp"], "1700003600");
     assert_ne!(first["webhook-signature"], second["webhook-signature"]);
@@ -205,4 +214,120 @@ async fn a_failed_handshake_is_a_tls_error() {
     let plain = Receiver::answering("HTTP/1.1 400 Plain\r\ncontent-length: 0\r\n\r\n").await;
     let url = plain.url().replace("http://", "https://");
     assert_eq!(rung(&endpoint(&url)).await.result, Err(AttemptError::Tls));
+}
+
+#[tokio::test]
+async fn while_secrets_rotate_both_sign_and_then_the_new_one_alone() {
+    let receiver = Receiver::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let (ringer, hand) = ringer();
+    let mut endpoint = endpoint(&receiver.url());
+    let (new, old) = (secret(1), secret(2));
+    endpoint.secrets = vec![
+        new.clone().into(),
+        SigningSecret {
+            until_ms: Some(NOW + 3_600_000),
+            ..old.clone().into()
+        },
+    ];
+    let believed = async || {
+        ringer.ring(&endpoint, &copy(), 1).await;
+        let Seen { head, body } = receiver.seen().await;
+        let at_s: i64 = head["webhook-timestamp"].parse().unwrap();
+        let (id, signature) = (&head["webhook-id"], &head["webhook-signature"]);
+        [&new, &old].map(|known| {
+            let known = std::slice::from_ref(known);
+            verify(known, id, at_s, signature, &body, at_s, 300)
+        })
+    };
+    assert_eq!(believed().await, [Ok(0), Ok(0)]);
+    hand.advance(Duration::from_secs(3600));
+    assert_eq!(believed().await, [Ok(0), Err(VerifyError::NoMatch)]);
+}
+
+#[tokio::test]
+async fn the_trace_goes_on_in_a_span_of_the_attempts_own() {
+    let receiver = Receiver::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let (ringer, _hand) = ringer();
+    let mut traced = copy();
+    let given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    traced.content.traceparent = Some(given.into());
+    let mut spans = Vec::new();
+    for number in 1..=2 {
+        let rung = ringer
+            .ring(&endpoint(&receiver.url()), &traced, number)
+            .await;
+        let told = receiver.seen().await.head["traceparent"].clone();
+        let id = rung.id.to_string().replace('-', "");
+        let expected = format!("00-0af7651916cd43dd8448eb211c80319c-{}-01", &id[16..]);
+        assert_eq!(told, expected, "the attempt's row leads to its span");
+        spans.push(told);
+    }
+    assert_ne!(spans[0], spans[1]);
+    traced.content.traceparent =
+        Some(given.replace("0af7651916cd43dd8448eb211c80319c", &"0".repeat(32)));
+    ringer.ring(&endpoint(&receiver.url()), &traced, 3).await;
+    assert!(!receiver.seen().await.head.contains_key("traceparent"));
+}
+
+#[tokio::test]
+async fn the_endpoints_own_headers_and_credentials_go_along() {
+    let receiver = Receiver::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let more = "headers = { x-tenant = \"7\" }\nbearer = \"token\"";
+    let with = Endpoint::new(&configured(&receiver.url(), more), None, &egress()).unwrap();
+    rung(&with).await;
+    let head = receiver.seen().await.head;
+    assert_eq!(
+        (head["x-tenant"].as_str(), head["authorization"].as_str()),
+        ("7", "Bearer token")
+    );
+}
+
+#[tokio::test]
+async fn a_refused_address_is_not_connected_to_however_it_is_spelt() {
+    let receiver = Receiver::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let port = receiver.url().split([':', '/']).nth(4).unwrap().to_owned();
+    let closed = Egress::new(&EgressConfig::default());
+    for host in [
+        "127.0.0.1",
+        "localhost",
+        "2130706433",
+        "0x7f.1",
+        "[::ffff:127.0.0.1]",
+    ] {
+        let url = format!("http://{host}:{port}/notifications");
+        let refused = Endpoint::new(&configured(&url, ""), None, &closed).unwrap();
+        let rung = rung(&refused).await;
+        assert_eq!(rung.result, Err(AttemptError::AddressRefused), "{host}");
+        assert!(rung.detail.unwrap().contains("loopback"), "{host}");
+    }
+    assert_eq!(receiver.requests(), 0);
+}
+
+/// The name is judged each time it is resolved, and what was judged is what is connected to.
+#[tokio::test]
+async fn a_name_that_is_rebound_to_a_refused_address_is_not_followed() {
+    let receiver =
+        Receiver::answering("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            .await;
+    let config: EgressConfig = toml::from_str(r#"allow = ["127.0.0.1"]"#).unwrap();
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicU8::new(0));
+    let count = asked.clone();
+    let names = Names::asking(std::sync::Arc::new(move |_| {
+        // 127.0.0.1 at first, which is allowed; then 127.0.0.2, which leads to the same socket or none and is not.
+        let last = 1 + count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Box::pin(async move { Ok(vec![([127, 0, 0, last], 0).into()]) })
+    }));
+    let url = receiver.url().replace("127.0.0.1", "rebinding.example");
+    let egress = Egress::resolving(&config, names);
+    let endpoint = Endpoint::new(&configured(&url, ""), None, &egress).unwrap();
+    assert_eq!(reply(&rung(&endpoint).await).status, 200);
+    let rebound = rung(&endpoint).await;
+    assert_eq!(rebound.result, Err(AttemptError::AddressRefused));
+    assert!(
+        rebound
+            .detail
+            .unwrap()
+            .starts_with("rebinding.example leads to")
+    );
+    assert_eq!(receiver.requests(), 1);
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::Context;
 use rocketmq::{Client, Consumer, ConsumerConfig, TransactionConfig, TransactionProducer};
 use service::clock::Clock;
-use service::http_client::HttpOptions;
 use service::shutdown::Shutdown;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
@@ -18,6 +17,7 @@ use crate::config::{Config, SubscriptionConfig};
 use crate::decide::Rules;
 use crate::directory::Directory;
 use crate::dlq::DlqReader;
+use crate::egress::Egress;
 use crate::in_hand::InHand;
 use crate::ladders::Ladders;
 use crate::receive::Receiver;
@@ -31,12 +31,6 @@ const LONG_POLL: Duration = Duration::from_secs(5);
 
 /// The most messages of one poll.
 const BATCH: usize = 32;
-
-/// The longest that an attempt may take; each has its endpoint's own deadline within it.
-const LONGEST_ATTEMPT: Duration = Duration::from_secs(2 * 60);
-
-/// As many as an endpoint's concurrency may be: more are never open.
-const MOST_IDLE: usize = 4096;
 
 /// Everything that runs beside the API and the record.
 pub(super) struct Notifier {
@@ -64,7 +58,7 @@ impl Notifier {
             TransactionProducer::start(&client, TransactionConfig::default(), None).await?;
         let wake = Arc::new(Notify::new());
         let mut notifier = Self {
-            directory: Directory::new(config, &http_client()?)?,
+            directory: Directory::new(config, &Egress::new(&config.egress))?,
             subscribed: Vec::new(),
             receivers: Vec::new(),
             resender: Resender {
@@ -145,14 +139,4 @@ async fn consumer(
     };
     let consumer = Consumer::start(client, config).await;
     consumer.with_context(|| format!("subscribing group {group}"))
-}
-
-/// One client for all endpoints; each attempt has its endpoint's own deadline on top.
-fn http_client() -> anyhow::Result<reqwest::Client> {
-    service::http_client::build(&HttpOptions {
-        timeout: LONGEST_ATTEMPT,
-        connect_timeout: LONGEST_ATTEMPT,
-        idle_per_host: MOST_IDLE,
-        ..HttpOptions::default()
-    })
 }

@@ -104,7 +104,7 @@ async fn gather(args: &Args, file: &File, wanted: Wanted) -> Result<Evidence, Fa
     let endpoints = async {
         let mut answers = Vec::new();
         for endpoint in &file.endpoint {
-            let (address, answer) = gather::endpoint(&endpoint.url).await;
+            let (address, answer) = gather::endpoint(&file.egress, endpoint).await;
             answers.push((endpoint.id.to_string(), address, answer));
         }
         answers

@@ -92,6 +92,7 @@ pub fn notifier(
         notifier: settings,
         endpoints: file.endpoint,
         subscriptions: file.subscription,
+        egress: file.egress,
         ladder: over.ladder.clone(),
         database,
         broker,

@@ -33,6 +33,9 @@ pub struct File {
     /// Who is notified.
     #[serde(default)]
     pub endpoint: Vec<notifier::EndpointConfig>,
+    /// Which addresses may be rung.
+    #[serde(default)]
+    pub egress: notifier::EgressConfig,
     /// Which group's messages go to which endpoint.
     #[serde(default)]
     pub subscription: Vec<notifier::SubscriptionConfig>,

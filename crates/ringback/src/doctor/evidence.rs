@@ -30,7 +30,7 @@ pub struct Evidence {
     /// The services.
     pub services: Vec<ServiceFacts>,
     /// The receivers: id, host and port, whether it takes connections.
-    pub endpoints: Vec<(String, String, Asked<()>)>,
+    pub endpoints: Vec<(String, String, Result<(), Unreached>)>,
     /// Letters and the topics that should hold them; `None`: not configured.
     pub dead: Option<Asked<DeadFacts>>,
 }
@@ -106,4 +106,18 @@ pub struct DeadFacts {
     pub in_topic: BTreeSet<LetterId>,
     /// Messages of the topics that are no notifications.
     pub strangers: u64,
+}
+
+/// Why a receiver could not be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unreached {
+    /// The notifier would refuse its address.
+    Refused {
+        /// In words.
+        why: String,
+        /// What would have to be allowed, if that is what is missing.
+        allow: Option<String>,
+    },
+    /// It takes no connection.
+    Silent(String),
 }

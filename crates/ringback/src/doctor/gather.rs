@@ -8,7 +8,9 @@ use database::{Database, Migrations};
 use rocketmq::{Admin, Client, ErrorKind};
 use tokio::net::TcpStream;
 
-use super::evidence::{Asked, BrokerFacts, DatabaseFacts, DeadFacts, NodeFacts, ServiceFacts};
+use super::evidence::{
+    Asked, BrokerFacts, DatabaseFacts, DeadFacts, NodeFacts, ServiceFacts, Unreached,
+};
 use crate::browse::dead::DLQ;
 use crate::browse::{Cursor, DeadMessage, Walk};
 use crate::setup::Wanted;
@@ -187,19 +189,34 @@ fn innermost(error: &reqwest::Error) -> String {
     cause.to_string()
 }
 
-/// Whether a receiver takes connections: nothing is sent to it.
-pub async fn endpoint(url: &str) -> (String, Asked<()>) {
-    let parsed = reqwest::Url::parse(url).ok();
-    let host = parsed.as_ref().and_then(|url| url.host_str());
-    let port = parsed
-        .as_ref()
-        .and_then(reqwest::Url::port_or_known_default);
-    let (Some(host), Some(port)) = (host, port) else {
-        return (url.to_owned(), Err("its url has no host".to_owned()));
+/// Whether a receiver takes connections where the notifier would connect to: nothing is sent to it.
+pub async fn endpoint(
+    egress: &notifier::EgressConfig,
+    endpoint: &notifier::EndpointConfig,
+) -> (String, Result<(), Unreached>) {
+    let url = &endpoint.url;
+    let found = asked(WITHIN, async {
+        Ok::<_, String>(notifier::whither(egress, &endpoint.id, url).await)
+    });
+    let addresses = match found.await {
+        Ok(Ok(addresses)) => addresses,
+        Ok(Err(notifier::Nowhere::Refused { why, address })) => {
+            let allow = address.map(|address| address.to_string());
+            return (url.clone(), Err(Unreached::Refused { why, allow }));
+        }
+        Ok(Err(notifier::Nowhere::Unknown(why))) | Err(why) => {
+            return (url.clone(), Err(Unreached::Silent(why)));
+        }
     };
-    let address = format!("{host}:{port}");
-    let connected = asked(WITHIN, TcpStream::connect(address.clone())).await;
-    (address, connected.map(drop))
+    let shown = addresses
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>();
+    let connected = asked(WITHIN, TcpStream::connect(addresses.as_slice())).await;
+    (
+        shown.join(", "),
+        connected.map(drop).map_err(Unreached::Silent),
+    )
 }
 
 /// Letters on record, and what lies in the dead-letter topics.

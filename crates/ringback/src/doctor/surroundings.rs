@@ -1,6 +1,6 @@
 //! What is around the broker: clocks, databases, services, receivers.
 
-use super::evidence::{DatabaseFacts, ServiceFacts};
+use super::evidence::{DatabaseFacts, ServiceFacts, Unreached};
 use super::{Evidence, Finding, Level};
 
 /// Beyond this, signatures are refused and times mislead.
@@ -28,7 +28,20 @@ pub(super) fn findings(evidence: &Evidence) -> Vec<Finding> {
         let subject = format!("endpoint {id}");
         findings.push(match answer {
             Ok(()) => Finding::ok(subject, format!("{address} takes connections")),
-            Err(why) => Finding::bad(
+            Err(Unreached::Refused { why, allow }) => Finding::bad(
+                Level::Fail,
+                subject,
+                format!("{address}: {why}"),
+                "an address that [egress] lets be rung; until then its messages are parked or climb its ladder",
+                match allow {
+                    Some(address) => format!(
+                        "correct the endpoint's url, or add to {}: [egress.endpoint.{id}] allow = [\"{address}\"]",
+                        evidence.config
+                    ),
+                    None => "correct the endpoint's url, or [egress]".to_owned(),
+                },
+            ),
+            Err(Unreached::Silent(why)) => Finding::bad(
                 Level::Fail,
                 subject,
                 format!("{address}: {why}"),

@@ -5,7 +5,7 @@ use database::Schema;
 use rocketmq::TopicKind;
 
 use super::evidence::{
-    BrokerFacts, DatabaseFacts, DeadFacts, Deadlines, LetterId, NodeFacts, ServiceFacts,
+    BrokerFacts, DatabaseFacts, DeadFacts, Deadlines, LetterId, NodeFacts, ServiceFacts, Unreached,
 };
 use super::*;
 use crate::setup::found::{FoundGroup, FoundTopic};
@@ -316,8 +316,30 @@ fn services_and_receivers_that_do_not_answer_are_told() {
     let (level, _, is) = only(|e| e.services[0].lacks = Ok(vec!["record store: away".into()]));
     assert_eq!(level, Level::Fail);
     assert!(is.contains("record store: away"), "{is}");
-    let (level, subject, _) = only(|e| e.endpoints[0].2 = Err("refused".into()));
+    let (level, subject, _) = only(|e| e.endpoints[0].2 = Err(Unreached::Silent("refused".into())));
     assert_eq!((level, subject.as_str()), (Level::Fail, "endpoint bank2"));
+}
+
+#[test]
+fn a_receiver_at_an_address_that_is_refused_is_told_with_the_line_that_would_allow_it() {
+    let refused = Unreached::Refused {
+        why: "10.0.0.5 is a private address, and not in [egress] allow".into(),
+        allow: Some("10.0.0.5".into()),
+    };
+    let mut evidence = healthy();
+    evidence.endpoints[0].2 = Err(refused);
+    let told = findings(&evidence);
+    let told = told.iter().find(|f| f.subject == "endpoint bank2").unwrap();
+    assert_eq!(told.level, Level::Fail);
+    assert!(
+        told.is.contains("10.0.0.5 is a private address"),
+        "{told:?}"
+    );
+    let fix = told.fix.as_deref().unwrap();
+    assert!(
+        fix.contains("[egress.endpoint.bank2] allow = [\"10.0.0.5\"]"),
+        "{fix}"
+    );
 }
 
 #[test]

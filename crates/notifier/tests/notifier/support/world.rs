@@ -9,7 +9,7 @@ use notification::{
     BusinessKey, ContentType, Envelope, EventType, Group, InitiatorId, Notification, Source, Topic,
     TxNo,
 };
-use notifier::{Config, EndpointConfig, OperatorToken, Settings, SubscriptionConfig};
+use notifier::{Config, EgressConfig, EndpointConfig, OperatorToken, Settings, SubscriptionConfig};
 use rocketmq::{Client, ClientConfig, Message, TransactionConfig, TransactionProducer};
 use service::{clock, ids};
 use tempfile::TempDir;
@@ -86,6 +86,7 @@ impl World {
             },
             endpoints: vec![self.endpoint("bank2", &self.receiver)],
             subscriptions: vec![subscription("bank2", "bank2")],
+            egress: loopback(),
             ladder: None,
             database: self.databases.config("notifier"),
             broker: reach(&self.broker.address().to_string()),
@@ -148,6 +149,11 @@ impl World {
     pub(crate) fn dead(&self) -> u64 {
         self.broker.stats().dead("bank2")
     }
+}
+
+/// The receivers of these tests are on this machine.
+pub(crate) fn loopback() -> EgressConfig {
+    toml::from_str(r#"allow = ["127.0.0.0/8"]"#).unwrap()
 }
 
 pub(crate) fn reach(address: &str) -> ClientConfig {

@@ -31,6 +31,8 @@ secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
 group = "bank2"
 topic = "topic_txmsg"
 endpoint = "bank2"
+[egress]
+allow = ["127.0.0.0/8"]
 [bank1]
 listen = "127.0.0.1:7004"
 [[bank2.source]]

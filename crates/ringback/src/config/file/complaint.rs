@@ -41,6 +41,11 @@ fn holds_secret(text: &str, at: usize) -> bool {
             "databas",
             "mysql:",
             "mariadb:",
+            "bearer",
+            "password",
+            "headers",
+            "proxy",
+            "key",
         ]
         .iter()
         .any(|word| line.contains(word))

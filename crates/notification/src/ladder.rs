@@ -1,8 +1,12 @@
 //! The delays between attempts.
 //!
 //! A ladder of n rungs gives 1 + n attempts. It is written as a preset's name (`rocketmq`), as a
-//! list (`1s,2s,3s` or `10s 30s 1m`), as `fixed(10s, 5)` or as `exponential(1s, 2, 1h, 10)`; any of
-//! them may end in a maximum age, as in `stripe max 2d`. See [`PRESETS`] and the limits.
+//! list (`1s,2s,3s` or `10s 30s 1m`), as `fixed(interval, rungs)` or as
+//! `exponential(first, factor, cap, rungs)`. Any of them may be followed by a maximum age and by
+//! jitter, as in `exponential(10s, 2, 1h, 20) max 2d jitter 0.1`. See [`PRESETS`] and the limits.
+//!
+//! Jitter lengthens each rung at random by up to its share, so that what was refused at one moment
+//! does not come back at one moment; it never shortens one. Without the word there is none.
 
 use std::fmt;
 use std::str::FromStr;
@@ -35,6 +39,8 @@ const FIELD: &str = "ladder";
 pub struct Ladder {
     rungs: Vec<Duration>,
     max_age: Option<Duration>,
+    /// The share of a rung by which it may be lengthened, in thousandths.
+    jitter: u16,
 }
 
 /// A ladder as configuration spells it: one text or a list of delays.
@@ -68,6 +74,7 @@ impl Ladder {
         Ok(Self {
             rungs,
             max_age: None,
+            jitter: 0,
         })
     }
 
@@ -81,6 +88,27 @@ impl Ladder {
         Ok(self)
     }
 
+    /// The same rungs, each lengthened at random by up to this share of it, from 0.001 to 1.
+    pub fn with_jitter(mut self, share: f64) -> Result<Self, Invalid> {
+        let thousandths = (share * 1000.0).round();
+        if !(1.0..=1000.0).contains(&thousandths) {
+            return Err(Invalid::new(FIELD, share, "jitter from 0.001 to 1"));
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "within its range"
+        )]
+        let thousandths = thousandths as u16;
+        self.jitter = thousandths;
+        Ok(self)
+    }
+
+    /// The share by which a rung may be lengthened; 0 without jitter.
+    pub fn jitter(&self) -> f64 {
+        f64::from(self.jitter) / 1000.0
+    }
+
     /// The delays, first rung first; never empty.
     pub fn rungs(&self) -> &[Duration] {
         &self.rungs
@@ -90,6 +118,17 @@ impl Ladder {
     pub fn rung(&self, after_attempt: u32) -> Option<Duration> {
         let index = usize::try_from(after_attempt.checked_sub(1)?).ok()?;
         self.rungs.get(index).copied()
+    }
+
+    /// The same, lengthened by its jitter. `dice`, from 0 to 1, says by how much of it.
+    pub fn rung_with_jitter(&self, after_attempt: u32, dice: f64) -> Option<Duration> {
+        let rung = self.rung(after_attempt)?;
+        let dice = if dice.is_nan() {
+            0.0
+        } else {
+            dice.clamp(0.0, 1.0)
+        };
+        Some(rung + rung.mul_f64(self.jitter() * dice))
     }
 
     /// The age, counted from first sight, beyond which no attempt is made.
@@ -115,6 +154,7 @@ impl Default for Ladder {
         Self {
             rungs: presets::rocketmq(),
             max_age: None,
+            jitter: 0,
         }
     }
 }
@@ -148,7 +188,7 @@ impl From<Ladder> for String {
 }
 
 impl fmt::Display for Ladder {
-    /// `10s 30s 1m`, and ` max 7d` if it has a maximum age; reads back as the same ladder.
+    /// `10s 30s 1m`, then ` max 7d` and ` jitter 0.1` if it has them; reads back as the same ladder.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, rung) in self.rungs.iter().enumerate() {
             if index > 0 {
@@ -159,6 +199,9 @@ impl fmt::Display for Ladder {
         if let Some(max_age) = self.max_age {
             f.write_str(" max ")?;
             write_span(f, max_age)?;
+        }
+        if self.jitter > 0 {
+            write!(f, " jitter {}", self.jitter())?;
         }
         Ok(())
     }

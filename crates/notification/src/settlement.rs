@@ -22,12 +22,14 @@ pub enum Settlement {
 }
 
 /// What else bears on the next rung.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Circumstances {
     /// How long ago the notification was first seen, for the ladder's maximum age.
     pub age: Duration,
     /// What the receiver asked for. It can lengthen a rung, never shorten it.
     pub retry_after: Option<Duration>,
+    /// From 0 to 1: how much of the ladder's jitter the rung is lengthened by.
+    pub dice: f64,
 }
 
 /// Decides by ladder, attempt (1 for the first) and verdict alone.
@@ -36,7 +38,8 @@ pub fn settlement(ladder: &Ladder, attempt: u32, verdict: Verdict) -> Settlement
 }
 
 /// Decides with the circumstances taken in. A rung that would end beyond the ladder's maximum age
-/// is not waited out: the ladder counts as used up.
+/// is not waited out: the ladder counts as used up. What lengthens a rung, the receiver's wish or
+/// jitter, takes it to the maximum age at most and never costs an attempt.
 pub fn settlement_in(
     ladder: &Ladder,
     attempt: u32,
@@ -46,21 +49,28 @@ pub fn settlement_in(
     match verdict {
         Verdict::Delivered => Settlement::Ack,
         Verdict::Rejected => Settlement::DeadLetter(DeadReason::Rejected),
-        Verdict::Refused => match ladder.rung(attempt) {
-            Some(rung) => defer(ladder, rung, circumstances),
+        Verdict::Refused => match delay(ladder, attempt, circumstances) {
+            Some(delay) => Settlement::Defer(delay),
             None => Settlement::DeadLetter(DeadReason::LadderUsedUp),
         },
     }
 }
 
-fn defer(ladder: &Ladder, rung: Duration, circumstances: Circumstances) -> Settlement {
-    let asked = circumstances.retry_after.unwrap_or_default();
-    let delay = rung.max(asked.min(LONGEST_RETRY_AFTER));
-    let due = circumstances.age.saturating_add(delay);
-    match ladder.max_age() {
-        Some(max_age) if due > max_age => Settlement::DeadLetter(DeadReason::LadderUsedUp),
-        _ => Settlement::Defer(delay),
-    }
+/// How long to wait after this attempt; `None` if it was the last.
+fn delay(ladder: &Ladder, attempt: u32, circumstances: Circumstances) -> Option<Duration> {
+    let rung = ladder.rung(attempt)?;
+    let Circumstances {
+        age,
+        retry_after,
+        dice,
+    } = circumstances;
+    let left = match ladder.max_age() {
+        Some(max_age) => max_age.checked_sub(age).filter(|left| rung <= *left)?,
+        None => Duration::MAX,
+    };
+    let with_jitter = ladder.rung_with_jitter(attempt, dice).unwrap_or(rung);
+    let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
+    Some(with_jitter.max(asked).min(left))
 }
 
 #[cfg(test)]
@@ -135,5 +145,40 @@ mod tests {
             at(2, s(16)),
             Settlement::DeadLetter(DeadReason::LadderUsedUp)
         );
+    }
+
+    #[test]
+    fn what_lengthens_a_rung_takes_it_to_the_maximum_age_and_costs_no_attempt() {
+        let ladder: Ladder = "10s 10s max 60s jitter 0.5".parse().unwrap();
+        let at = |age, retry_after, dice| {
+            let circumstances = Circumstances {
+                age: s(age),
+                retry_after: Some(s(retry_after)),
+                dice,
+            };
+            settlement_in(&ladder, 1, Verdict::Refused, circumstances)
+        };
+        assert_eq!(at(0, 30, 0.0), Settlement::Defer(s(30)));
+        assert_eq!(at(40, 3_600, 0.0), Settlement::Defer(s(20)));
+        assert_eq!(at(0, 0, 1.0), Settlement::Defer(s(15)));
+        assert_eq!(at(48, 0, 1.0), Settlement::Defer(s(12)));
+        let dead = Settlement::DeadLetter(DeadReason::LadderUsedUp);
+        assert_eq!(at(51, 0, 0.0), dead);
+        assert_eq!(at(61, 0, 0.0), dead);
+    }
+
+    #[test]
+    fn no_dice_shortens_a_rung() {
+        let ladder: Ladder = "10s jitter 0.1".parse().unwrap();
+        for dice in [-1.0, 0.0, 0.3, 1.0, 7.0, f64::NAN] {
+            let circumstances = Circumstances {
+                dice,
+                ..Circumstances::default()
+            };
+            match settlement_in(&ladder, 1, Verdict::Refused, circumstances) {
+                Settlement::Defer(delay) => assert!((s(10)..=s(11)).contains(&delay), "{dice}"),
+                other => panic!("{other:?}"),
+            }
+        }
     }
 }

@@ -5,18 +5,46 @@ use std::time::Duration;
 use super::{FIELD, LONGEST_RUNG, Ladder, MAX_RUNGS, PRESETS, presets};
 use crate::Invalid;
 
-/// Reads rungs, then an optional ` max <age>`.
+/// The words that may follow the rungs, each once and in any order.
+const MAX: &str = " max ";
+const JITTER: &str = " jitter ";
+
+/// Reads rungs, then an optional ` max <age>` and an optional ` jitter <share>`.
 pub(super) fn ladder(text: &str) -> Result<Ladder, Invalid> {
-    let text = text.trim();
-    let (rungs, max_age) = match text.rsplit_once(" max ") {
-        Some((rungs, age)) => (rungs.trim(), Some(delay(age)?)),
-        None => (text, None),
-    };
-    let ladder = Ladder::from_delays(delays(rungs)?)?;
-    match max_age {
-        Some(age) => ladder.with_max_age(age),
+    let mut rungs = text.trim();
+    let (mut max_age, mut jitter) = (None, None);
+    while let Some((before, word, value)) = last_clause(rungs) {
+        let twice = match word {
+            MAX => max_age.replace(delay(value)?).is_some(),
+            _ => jitter.replace(share(value)?).is_some(),
+        };
+        if twice {
+            let limit = format!("one{word}clause").replace("  ", " ");
+            return Err(Invalid::new(FIELD, text, limit));
+        }
+        rungs = before;
+    }
+    let mut ladder = Ladder::from_delays(delays(rungs)?)?;
+    if let Some(age) = max_age {
+        ladder = ladder.with_max_age(age)?;
+    }
+    match jitter {
+        Some(share) => ladder.with_jitter(share),
         None => Ok(ladder),
     }
+}
+
+/// What stands before the last of the words, the word, and what stands behind it.
+fn last_clause(text: &str) -> Option<(&str, &'static str, &str)> {
+    let found = [MAX, JITTER].into_iter();
+    let found = found.filter_map(|word| text.rfind(word).map(|at| (at, word)));
+    let (at, word) = found.max()?;
+    Some((text[..at].trim_end(), word, text[at + word.len()..].trim()))
+}
+
+fn share(text: &str) -> Result<f64, Invalid> {
+    let share = text.parse().ok().filter(|share: &f64| share.is_finite());
+    share.ok_or_else(|| Invalid::new(FIELD, text, "jitter as a share, from 0.001 to 1"))
 }
 
 fn delays(text: &str) -> Result<Vec<Duration>, Invalid> {

@@ -61,6 +61,30 @@ fn a_maximum_age_may_follow_any_of_them() {
 }
 
 #[test]
+fn jitter_may_follow_and_lengthens_a_rung_by_at_most_its_share() {
+    for text in ["10s,20s jitter 0.1 max 2d", "10s,20s max 2d jitter 0.1"] {
+        let ladder: Ladder = text.parse().unwrap();
+        assert_eq!(ladder.max_age(), Some(Duration::from_secs(2 * 86_400)));
+        let rung = |dice| ladder.rung_with_jitter(2, dice).unwrap().as_millis();
+        assert_eq!([rung(0.0), rung(0.5), rung(1.0)], [20_000, 21_000, 22_000]);
+        assert_eq!([rung(-1.0), rung(9.0)], [20_000, 22_000]);
+        assert_eq!(ladder.rung(2), Some(Duration::from_secs(20)));
+        assert_eq!(ladder.rung_with_jitter(3, 0.5), None);
+    }
+    let plain = Ladder::default();
+    assert_eq!(plain.rung_with_jitter(1, 1.0), plain.rung(1));
+}
+
+#[test]
+fn exponential_gives_up_to_a_hundred_rungs_and_stays_at_its_cap() {
+    let ladder: Ladder = "exponential(10s, 2, 1h, 100)".parse().unwrap();
+    assert_eq!((ladder.rungs().len(), ladder.attempts()), (100, 101));
+    let (first, last) = (ladder.rungs()[0], ladder.rungs()[99]);
+    assert_eq!((first.as_secs(), last.as_secs()), (10, 3_600));
+    assert!(ladder.rungs().windows(2).all(|pair| pair[0] <= pair[1]));
+}
+
+#[test]
 fn what_is_refused_is_told_the_limit() {
     for (text, limit) in [
         ("", "one of rocketmq"),
@@ -85,6 +109,15 @@ fn what_is_refused_is_told_the_limit() {
         ("1s max 0s", "a maximum age"),
         ("1s max 366d", "a maximum age"),
         ("1s max", "a delay such as"),
+        ("1s jitter", "a delay such as"),
+        ("1s jitter 0", "jitter from 0.001 to 1"),
+        ("1s jitter 1.1", "jitter from 0.001 to 1"),
+        ("1s jitter -0.1", "jitter from 0.001 to 1"),
+        ("1s jitter 10%", "jitter as a share"),
+        ("1s jitter inf", "jitter as a share"),
+        ("1s jitter 0.1 jitter 0.2", "one jitter clause"),
+        ("1s max 1d max 2d", "one max clause"),
+        ("jitter 0.1", "one of rocketmq"),
         ("18446744073709551615d", "a delay such as"),
     ] {
         let error = text.parse::<Ladder>().unwrap_err();
@@ -120,11 +153,15 @@ proptest::proptest! {
     fn what_is_shown_reads_back(
         ms in proptest::collection::vec(1_u64..=2_592_000_000, 1..=MAX_RUNGS),
         age in proptest::option::of(1_u64..=31_536_000_000),
+        jitter in proptest::option::of(1_u32..=1_000),
     ) {
         let rungs = ms.into_iter().map(Duration::from_millis).collect();
         let mut ladder = Ladder::from_delays(rungs).unwrap();
         if let Some(age) = age {
             ladder = ladder.with_max_age(Duration::from_millis(age)).unwrap();
+        }
+        if let Some(thousandths) = jitter {
+            ladder = ladder.with_jitter(f64::from(thousandths) / 1000.0).unwrap();
         }
         proptest::prop_assert_eq!(ladder.to_string().parse::<Ladder>().unwrap(), ladder);
     }

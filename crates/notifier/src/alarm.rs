@@ -5,6 +5,7 @@
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use notification::{DeadReason, EndpointId, Group, LetterClass};
 
@@ -90,6 +91,18 @@ impl Seldom {
 /// The endpoint's clock and ours are far apart: receivers refuse old signatures.
 pub(crate) fn clock_skew(endpoint: &EndpointId, skew_s: i64) {
     tracing::warn!(event = "clock_skew", %endpoint, skew_s);
+}
+
+/// An endpoint does not answer, or refuses everything: it is left alone but for a probe now and then.
+pub(crate) fn breaker_opened(endpoint: &EndpointId, probe_in: Duration) {
+    let probe_in_ms = u64::try_from(probe_in.as_millis()).unwrap_or(u64::MAX);
+    tracing::warn!(event = "breaker_opened", %endpoint, probe_in_ms);
+}
+
+/// The end of that.
+pub(crate) fn breaker_closed(endpoint: &EndpointId, after: Duration) {
+    let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(event = "breaker_closed", %endpoint, after_ms);
 }
 
 /// A message could not be moved to the dead-letter topic; it is tried again when it comes back.

@@ -6,31 +6,36 @@
 //! without an attempt is in [`put_away`].
 
 mod gate;
+mod permits;
 mod put_away;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use notification::AttemptError;
+use notification::{AttemptError, EndpointId};
 use rocketmq::Delivery;
 use service::clock::Clock;
 use service::shutdown::Shutdown;
 
 use self::gate::Open;
 use crate::alarm;
+use crate::breaker::Change;
 use crate::config::SubscriptionConfig;
 use crate::copy::Copy;
-use crate::decide::{self, Decision, ParkReason, Presence, Rules, Standing};
+use crate::decide::{self, Decision, Presence, Rules, Standing};
 use crate::directory::{Directory, Line};
 use crate::endpoint::Endpoint;
 use crate::in_hand::Hold;
 use crate::ladders::Ladders;
-use crate::lane::Turn;
+use crate::lane::{Busy, Company, Turn};
+use crate::parking::Sleepers;
 use crate::record::Record;
 use crate::record::entry::{Attempt, Entry, Event, Moved, Then};
 use crate::ring::{Ringer, Rung};
 use crate::settle;
 use crate::verdict::{self, Judgement};
+
+pub(crate) use permits::{Held, Permits};
 
 /// A record that was read longer ago than this may have changed since.
 const FRESH: Duration = Duration::from_secs(1);
@@ -48,6 +53,7 @@ pub(crate) struct Parcel {
     pub delivery: Delivery,
     /// `None` if a twin holds the key.
     pub hold: Option<Hold>,
+    pub _held: Held,
 }
 
 /// What all copies of a subscription share.
@@ -59,9 +65,23 @@ pub(crate) struct Carrier {
     pub ringer: Ringer,
     pub record: Record,
     pub rules: Rules,
+    pub permits: Permits,
+    pub others: Others,
+    /// Shared by all subscriptions of the process.
+    pub sleepers: Sleepers,
     pub lease: Duration,
     pub clock: Clock,
     pub shutdown: Shutdown,
+}
+
+/// Whether the subscription's messages go to several endpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Others {
+    /// To one: its lane may use all the permits.
+    None,
+    /// Each to its own.
+    #[allow(dead_code, reason = "a subscription names its one endpoint so far")]
+    Some,
 }
 
 /// Where waiting in the lane has led.
@@ -70,6 +90,8 @@ enum Reached {
     Turn { turn: Turn, number: u32, open: Open },
     /// To something else.
     Instead(Decision),
+    /// Nowhere: the lane takes nothing now.
+    Busy(Busy),
     /// The lease is lost: the copy comes back by itself.
     LeaseLost,
     /// The process is stopping: the copy goes back unrung.
@@ -114,6 +136,9 @@ impl Carrier {
                     return self.ring(parcel, number, turn, open).await;
                 }
                 Reached::Instead(other) => decision = other,
+                Reached::Busy(busy) => {
+                    return self.turned_away(&line.lane, parcel, busy).await;
+                }
                 Reached::LeaseLost => return,
                 // Back to the broker as it came, for whoever runs next.
                 Reached::Stopping => return self.rest(parcel, Duration::ZERO).await,
@@ -131,16 +156,13 @@ impl Carrier {
     ) -> Reached {
         let stopping = self.shutdown.soft();
         let turn = stopping.run_until_cancelled(async {
-            let place = line.lane.enter().await?;
+            let place = line.lane.enter(self.company()).await?;
             tokio::time::sleep(decide::remainder(due_ms, self.clock.now_ms())).await;
-            Some(place.turn().await)
+            place.turn().await
         });
         let turn = match turn.await {
-            Some(Some(turn)) => turn,
-            Some(None) => {
-                let parks = parcel.standing.map_or(0, |row| row.parks);
-                return Reached::Instead(decide::park(ParkReason::NoSlot, parks));
-            }
+            Some(Ok(turn)) => turn,
+            Some(Err(busy)) => return Reached::Busy(busy),
             None => return Reached::Stopping,
         };
         if parcel.delivery.lease_left().is_zero() {
@@ -159,6 +181,17 @@ impl Carrier {
                 not_before_ms,
             } if not_before_ms <= self.clock.now_ms() => Reached::Turn { turn, number, open },
             decision => Reached::Instead(decision),
+        }
+    }
+
+    /// Who stands beside the lane in this group.
+    fn company(&self) -> Company {
+        match self.others {
+            Others::None => Company::Alone,
+            Others::Some => Company::Shared {
+                free: self.permits.free(),
+                all: self.permits.all(),
+            },
         }
     }
 
@@ -183,7 +216,6 @@ impl Carrier {
         let Open { line, endpoint } = open;
         // Boxed, so that a task that waits, for its turn or for the record, is small.
         let rung = Box::pin(self.ringer.ring(&endpoint, &parcel.copy, number)).await;
-        drop(turn);
         self.mind_the_clock(&line, &rung);
         if rung.result == Err(AttemptError::AddressRefused)
             && line.egress_alarm.is_due(rung.finished_ms)
@@ -193,7 +225,9 @@ impl Carrier {
         }
         let age = self.age(&parcel, rung.finished_ms);
         let ladder = self.ladders.of(endpoint.ladder.as_ref());
-        let judgement = verdict::judge(&endpoint.acceptance, &ladder, number, age, &rung);
+        let dice = fastrand::f64();
+        let judgement = verdict::judge(&endpoint.acceptance, &ladder, number, age, &rung, dice);
+        mind_the_breaker(line.id(), turn.report(judgement.heard, rung.took));
         let then = judgement.then;
         let attempt = Self::attempt_row(&endpoint, number, rung, judgement);
         let Some(moved) = self
@@ -206,6 +240,7 @@ impl Carrier {
             Then::Delivered => self.acknowledge(parcel).await,
             Then::Again { next_due_ms } => {
                 let delay = decide::remainder(next_due_ms, self.clock.now_ms());
+                let delay = delay.min(self.rules.longest_deferral);
                 drop(parcel.hold);
                 settle::next_rung(parcel.delivery, &parcel.copy.key, delay).await;
             }
@@ -258,6 +293,18 @@ impl Carrier {
             _ => parcel.copy.born_ms,
         };
         millis(now_ms - since_ms)
+    }
+}
+
+/// An alarm for each time that it opens, not for each probe.
+fn mind_the_breaker(endpoint: &EndpointId, change: Option<Change>) {
+    match change {
+        Some(Change::Opened {
+            first: true,
+            probe_in,
+        }) => alarm::breaker_opened(endpoint, probe_in),
+        Some(Change::Closed { after }) => alarm::breaker_closed(endpoint, after),
+        Some(Change::Opened { first: false, .. }) | None => {}
     }
 }
 

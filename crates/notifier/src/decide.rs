@@ -23,6 +23,8 @@ pub(crate) struct Standing {
     pub attempts: u32,
     /// Parks on record in that generation.
     pub parks: u32,
+    /// How long those parks have put it away in all.
+    pub parked_ms: u64,
     /// When the next attempt is due, if it waits for one.
     pub next_due_ms: Option<i64>,
     /// When the first copy left its trace.
@@ -43,6 +45,8 @@ pub(crate) enum Presence {
 pub(crate) struct Rules {
     /// See [`crate::Settings::crashes_workers_after`].
     pub crashes_workers_after: u32,
+    /// See [`crate::Settings::longest_deferral`]. A longer rest is deferred again when it is over.
+    pub longest_deferral: Duration,
 }
 
 /// What to do with a copy.
@@ -88,6 +92,10 @@ pub(crate) enum ParkReason {
     Disabled,
     /// Its endpoint's URL is none that may be rung.
     AddressRefused,
+    /// Its endpoint does not answer and is left alone.
+    BreakerOpen,
+    /// Its endpoint asked to be left alone for a while.
+    AskedToWait,
 }
 
 impl ParkReason {
@@ -99,15 +107,14 @@ impl ParkReason {
             Self::UnknownEndpoint => "parked: unknown endpoint",
             Self::Disabled => "parked: endpoint disabled",
             Self::AddressRefused => "parked: address refused",
+            Self::BreakerOpen => "parked: breaker open",
+            Self::AskedToWait => "parked: the receiver asked for a pause",
         }
     }
 }
 
 /// What is due within this long waits in the lane; the broker's grain is too coarse for it.
 const LANE_WAIT_MS: i64 = 1_000;
-
-/// The longest that the broker hides a message; a longer rest is deferred again when it is over.
-pub(crate) const LONGEST_DEFERRAL: Duration = Duration::from_secs(12 * 3600);
 
 /// Decides about one copy, given the record's row and the time.
 pub(crate) fn decide(
@@ -141,12 +148,12 @@ pub(crate) fn decide(
     }
     let due_ms = row.and_then(|row| row.next_due_ms).unwrap_or(now_ms);
     if due_ms - now_ms > LANE_WAIT_MS {
-        return Decision::NotDue(remainder(due_ms, now_ms));
+        return Decision::NotDue(remainder(due_ms, now_ms).min(rules.longest_deferral));
     }
     let (attempts, parks) = row.map_or((0, 0), |row| (row.attempts, row.parks));
     match copy.reading {
         Reading::Malformed => Decision::Die(DeadReason::Malformed),
-        Reading::NewerFormat => park(ParkReason::NewerFormat, parks),
+        Reading::NewerFormat => park(ParkReason::NewerFormat, row),
         Reading::Known if crashes_workers(copy, attempts, parks, rules) => {
             Decision::Die(DeadReason::CrashesWorkers)
         }
@@ -158,17 +165,24 @@ pub(crate) fn decide(
 }
 
 /// Parks, unless its parks have used up their time.
-pub(crate) fn park(reason: ParkReason, parks: u32) -> Decision {
-    match parking::step(parks) {
-        Some(_) => Decision::Park(reason),
-        None => Decision::Die(DeadReason::ParkedTooLong),
+pub(crate) fn park(reason: ParkReason, row: Option<&Standing>) -> Decision {
+    if may_be_parked(row) {
+        Decision::Park(reason)
+    } else {
+        Decision::Die(DeadReason::ParkedTooLong)
     }
 }
 
-/// How long until `due_ms`, as far as the broker can wait at once.
+/// Whether its parks have not used up their time.
+pub(crate) fn may_be_parked(row: Option<&Standing>) -> bool {
+    let parked_ms = row.map_or(0, |row| row.parked_ms);
+    parking::may_go_on(Duration::from_millis(parked_ms))
+}
+
+/// How long until `due_ms`.
 pub(crate) fn remainder(due_ms: i64, now_ms: i64) -> Duration {
     let ms = u64::try_from(due_ms - now_ms).unwrap_or(0);
-    Duration::from_millis(ms).min(LONGEST_DEFERRAL)
+    Duration::from_millis(ms)
 }
 
 /// The one use that is made of the broker's own counter.

@@ -48,7 +48,7 @@ impl Directory {
     pub(crate) fn new(config: &Config, egress: &Egress) -> Result<Self, Invalid> {
         let line = |endpoint| {
             let ready = Endpoint::new(endpoint, config.ladder.as_ref(), egress)?;
-            let line = Line::new(ready, Lane::new(endpoint.queue, endpoint.concurrency));
+            let line = Line::new(ready, Lane::new(endpoint.lane_limits()));
             Ok((endpoint.id.clone(), Arc::new(line)))
         };
         let lines = config

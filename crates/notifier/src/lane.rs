@@ -1,97 +1,356 @@
-//! A lane: what may wait for one endpoint, and how much of it is under way at a time.
+//! A lane: what may wait for one endpoint, how much of it is under way at a time, how often, and
+//! whether at all.
 //!
-//! Both bounds are semaphores, first come first served. A message takes a place when it enters and
-//! a turn when it rings; a receiver that hangs fills its own lane and nobody else's. Who finds no
-//! place within a moment is parked: the broker and the record keep it, not this process.
+//! A copy takes a place when it enters and a turn when it rings. What waits holds one of its
+//! subscription's permits, which others need too, so a lane turns away at once: when its breaker is
+//! open or its receiver asked for a pause; when its places are taken; when the wait would be longer
+//! than [`PATIENCE`] at the speed at which the lane moves; and, among other endpoints' messages, when
+//! it has its share of the permits that are left, half of which are not for lanes that stand. Who is
+//! turned away is parked for as long as
+//! [`Lane::put_away`] says: the broker and the record keep it, not this process.
 
-use std::sync::Arc;
+mod bound;
+mod pace;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
 
-/// How long to stand before a full lane: one that moves frees a place well within it.
-const PATIENCE: Duration = Duration::from_secs(1);
+use crate::breaker::{Breaker, Change, Health, Pass, Shut};
+use crate::config::BreakerRule;
+use crate::parking::{self, Asleep, Sleepers};
+use crate::rate::{RateLimit, Schedule};
+use bound::{Bound, Taken};
+use pace::Pace;
+
+/// The longest wait for a place, and the longest for a turn.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A lane takes no more than the permits that are left divided by this.
+const SHARE: usize = 4;
+
+/// Of all permits, what lanes that stand leave to those that move, divided.
+const FOR_WHAT_MOVES: usize = 2;
+
+/// Of all permits, what even the first copies of lanes leave free, divided.
+const NEVER_USED_UP: usize = 16;
+
+/// The bounds of one endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LaneLimits {
+    /// Messages that wait.
+    pub queue: usize,
+    /// Attempts under way at a time.
+    pub concurrency: usize,
+    /// The most attempts in a span.
+    pub rate: Option<RateLimit>,
+    /// `None`: it is never left alone.
+    pub breaker: Option<BreakerRule>,
+}
+
+/// Whose messages stand beside it in the group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Company {
+    /// Nobody else's: waiting at the door keeps nobody from anything.
+    Alone,
+    /// Other endpoints': so many of all the subscription's permits are left.
+    Shared { free: usize, all: usize },
+}
+
+/// Why a copy is turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Busy {
+    /// There is no room, or it would be long in coming.
+    Full,
+    /// The breaker is open.
+    Open(Shut),
+    /// The receiver asked to be left alone for so long.
+    AskedToWait(Duration),
+}
+
+/// What an attempt says about its lane.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Heard {
+    pub health: Health,
+    /// How long the receiver wants no attempt at all.
+    pub pause: Option<Duration>,
+}
+
+/// A lane as it is at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LaneView {
+    /// In the lane, for a turn.
+    pub waiting: usize,
+    /// Attempts.
+    pub under_way: usize,
+    /// Parked for want of room, by this process.
+    pub asleep: u64,
+    /// Since when and until when the breaker keeps everything out; half open counts as open.
+    pub open: Option<Shut>,
+    /// How long the receiver is to be left alone.
+    pub paused_for: Option<Duration>,
+}
 
 /// The bounds of one endpoint; clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Lane {
-    places: Arc<Semaphore>,
-    turns: Arc<Semaphore>,
+    places: Arc<Bound>,
+    turns: Arc<Bound>,
+    state: Arc<Mutex<State>>,
 }
+
+#[derive(Debug)]
+struct State {
+    pace: Pace,
+    schedule: Schedule,
+    breaker: Breaker,
+    asleep: Asleep,
+    /// The probe for which a copy has been told to come back.
+    booked: Option<Instant>,
+    /// Between the door and a turn.
+    waiting: usize,
+}
+
+/// Counts its holder as waiting.
+#[derive(Debug)]
+struct Waiting(Arc<Mutex<State>>);
 
 /// A place in a lane.
 #[derive(Debug)]
 pub(crate) struct Place {
-    turns: Arc<Semaphore>,
-    _place: OwnedSemaphorePermit,
+    lane: Lane,
+    place: Taken,
+    waiting: Waiting,
 }
 
-/// The right to ring now; dropping it lets the next one ring.
+/// The right to ring now. Dropped without a report, the attempt counts as not made.
 #[derive(Debug)]
 pub(crate) struct Turn {
-    _turn: OwnedSemaphorePermit,
-    _place: Place,
+    lane: Lane,
+    pass: Option<Pass>,
+    _turn: Taken,
+    _place: Taken,
 }
 
+#[allow(dead_code, reason = "what shows and changes lanes is on its way")]
 impl Lane {
-    /// `queue` messages wait while `concurrency` are under way.
-    pub(crate) fn new(queue: usize, concurrency: usize) -> Self {
+    pub(crate) fn new(limits: LaneLimits) -> Self {
+        let now = Instant::now();
         Self {
-            places: Arc::new(Semaphore::new(queue + concurrency)),
-            turns: Arc::new(Semaphore::new(concurrency)),
+            places: Bound::new(limits.queue + limits.concurrency),
+            turns: Bound::new(limits.concurrency),
+            state: Arc::new(Mutex::new(State {
+                pace: Pace::new(now),
+                schedule: Schedule::new(limits.rate, now),
+                breaker: Breaker::new(limits.breaker, now),
+                asleep: Asleep::new(now),
+                booked: None,
+                waiting: 0,
+            })),
         }
     }
 
-    /// A place, or `None` if the lane stays full.
-    pub(crate) async fn enter(&self) -> Option<Place> {
-        let place = self.places.clone().acquire_owned();
-        let place = tokio::time::timeout(PATIENCE, place).await.ok()?;
-        Some(Place {
-            turns: self.turns.clone(),
-            _place: place.expect("a lane's semaphores are never closed"),
+    /// Goes by other limits from now on; what is under way stays.
+    pub(crate) fn resize(&self, limits: LaneLimits) {
+        self.places.resize(limits.queue + limits.concurrency);
+        self.turns.resize(limits.concurrency);
+        let mut state = self.state();
+        state.schedule.limit(limits.rate);
+        state.breaker.rule(limits.breaker, Instant::now());
+    }
+
+    /// A place, unless it is better to come again.
+    pub(crate) async fn enter(&self, company: Company) -> Result<Place, Busy> {
+        let waiting = self.queue_up(company)?;
+        let place = match company {
+            Company::Alone => timeout(PATIENCE, self.places.take()).await.ok(),
+            Company::Shared { .. } => self.places.try_take(),
+        };
+        Ok(Place {
+            lane: self.clone(),
+            place: place.ok_or(Busy::Full)?,
+            waiting,
         })
+    }
+
+    fn queue_up(&self, company: Company) -> Result<Waiting, Busy> {
+        let now = Instant::now();
+        let turns = self.turns.all();
+        let mut state = self.state();
+        if let Some(shut) = state.breaker.shut(now) {
+            return Err(Busy::Open(shut));
+        }
+        if let Some(left) = state
+            .schedule
+            .paused_for(now)
+            .filter(|left| *left > PATIENCE)
+        {
+            return Err(Busy::AskedToWait(left));
+        }
+        let crowded = match company {
+            Company::Alone => false,
+            Company::Shared { free, all } => {
+                let for_others = match state.pace.stands(now) {
+                    true => all / FOR_WHAT_MOVES,
+                    false => 0,
+                };
+                match self.places.taken() {
+                    0 => free < all / NEVER_USED_UP,
+                    taken => taken.saturating_mul(SHARE) >= free.saturating_sub(for_others),
+                }
+            }
+        };
+        let patience = state.moves(turns, now) * PATIENCE.as_secs_f64();
+        let ahead = f64::from(u32::try_from(state.waiting).unwrap_or(u32::MAX));
+        if crowded || ahead > patience {
+            return Err(Busy::Full);
+        }
+        state.waiting += 1;
+        drop(state);
+        Ok(Waiting(self.state.clone()))
+    }
+
+    /// How long a copy that was turned away is to be parked; counts it as asleep for so long. `dice` is
+    /// from 0 to 1, `sleepers` what sleeps for all closed lanes.
+    pub(crate) fn put_away(&self, busy: Busy, sleepers: &Sleepers, dice: f64) -> Duration {
+        let now = Instant::now();
+        let turns = self.turns.all();
+        let mut state = self.state();
+        let ahead = state.asleep.count(now) + state.waiting as u64;
+        let step = match busy {
+            Busy::Full => parking::until_it_moves(ahead, state.moves(turns, now), dice),
+            Busy::AskedToWait(left) => {
+                left + parking::until_it_moves(ahead, state.moves(turns, now), dice)
+            }
+            Busy::Open(Shut { probe_at, since }) => {
+                let probe_in = probe_at.saturating_duration_since(now);
+                let closed_for = now.saturating_duration_since(since);
+                // Somebody has to come for the probe; one is enough.
+                let books = state.booked.is_none_or(|booked| booked < now);
+                let (closed_for, others) = match books {
+                    true => (Duration::ZERO, 0),
+                    false => (closed_for, sleepers.count(now)),
+                };
+                let step = parking::until_it_opens(probe_in, closed_for, others, dice);
+                if books {
+                    state.booked = Some(now + step);
+                }
+                sleepers.add(now, step);
+                step
+            }
+        };
+        state.asleep.add(now, step);
+        step
+    }
+
+    /// Whether whoever is in no hurry should leave it alone: it is half full, something is parked for
+    /// it, or its breaker is not closed.
+    pub(crate) fn is_busy(&self) -> bool {
+        let view = self.view();
+        let queue = self.places.all().saturating_sub(self.turns.all());
+        view.open.is_some() || view.asleep > 0 || view.waiting > queue / 2
+    }
+
+    /// Whether its breaker is open, or half open.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.state().breaker.is_closed()
+    }
+
+    pub(crate) fn view(&self) -> LaneView {
+        let now = Instant::now();
+        let mut state = self.state();
+        LaneView {
+            waiting: state.waiting,
+            under_way: state.pace.under_way(),
+            asleep: state.asleep.count(now),
+            open: state.breaker.unwell(now),
+            paused_for: state.schedule.paused_for(now),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Attempts a second.
+    fn moves(&self, turns: usize, now: Instant) -> f64 {
+        let pace = self.pace.moves(turns, now);
+        self.schedule
+            .per_second()
+            .map_or(pace, |limit| limit.min(pace))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
     }
 }
 
 impl Place {
-    /// Waits for the turn.
-    pub(crate) async fn turn(self) -> Turn {
-        let turn = self.turns.clone().acquire_owned().await;
-        Turn {
-            _turn: turn.expect("a lane's semaphores are never closed"),
-            _place: self,
+    /// Waits for the turn, and for the endpoint's rate.
+    pub(crate) async fn turn(self) -> Result<Turn, Busy> {
+        let Self {
+            lane,
+            place,
+            waiting,
+        } = self;
+        let taken = timeout(PATIENCE, lane.turns.take()).await;
+        let taken = taken.map_err(|_| Busy::Full)?;
+        let reserved = lane.state().reserve(Instant::now());
+        tokio::time::sleep(reserved?).await;
+        drop(waiting);
+        let now = Instant::now();
+        let mut state = lane.state();
+        let pass = state.breaker.admit(now).map_err(Busy::Open)?;
+        state.pace.begin(now);
+        drop(state);
+        Ok(Turn {
+            lane,
+            pass: Some(pass),
+            _turn: taken,
+            _place: place,
+        })
+    }
+}
+
+impl State {
+    fn reserve(&mut self, now: Instant) -> Result<Duration, Busy> {
+        let paused = self.schedule.paused_for(now);
+        let reserved = self.schedule.reserve(now, PATIENCE);
+        reserved.map_err(|_| paused.map_or(Busy::Full, Busy::AskedToWait))
+    }
+}
+
+impl Turn {
+    /// Takes in how the attempt went, which took so long.
+    pub(crate) fn report(mut self, heard: Heard, took: Duration) -> Option<Change> {
+        let pass = self.pass.take()?;
+        let now = Instant::now();
+        let mut state = self.lane.state();
+        let answered = heard.health != Health::Silent;
+        state.pace.end(took, answered, now);
+        if let Some(pause) = heard.pause {
+            state.schedule.pause(now, pause);
+        }
+        state.breaker.report(pass, heard.health, now)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(pass) = self.pass.take() {
+            let now = Instant::now();
+            let mut state = self.lane.state();
+            state.pace.cancel();
+            state.breaker.give_back(pass, now);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use futures::FutureExt;
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_full_lane_turns_away_and_one_that_moves_does_not() {
-        let lane = Lane::new(1, 1);
-        let ringing = lane.enter().await.unwrap().turn().await;
-        let waiting = lane.enter().await.unwrap();
-        assert!(lane.enter().await.is_none());
-        let mut turn = Box::pin(waiting.turn());
-        assert!((&mut turn).now_or_never().is_none(), "one turn only");
-        drop(ringing);
-        let _turn = turn.await;
-        assert!(lane.enter().await.is_some());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn lanes_do_not_share_their_bounds() {
-        let (hanging, healthy) = (Lane::new(1, 1), Lane::new(1, 1));
-        let _held = (
-            hanging.enter().await.unwrap(),
-            hanging.enter().await.unwrap(),
-        );
-        assert!(hanging.enter().await.is_none());
-        let turn = healthy.enter().await.unwrap().turn();
-        assert!(turn.now_or_never().is_some());
-    }
-}
+mod tests;

@@ -3,7 +3,8 @@
 //! Read the modules in this order, it is the way a message goes. `receive` takes batches from a
 //! consumer group, each message under a permit and a lease, and decodes them into copies.
 //! `record` is read once for a batch, and `decide` says what each copy calls for. `lane`
-//! bounds what waits for one endpoint, `ring` sends the signed POST, `verdict` says what the
+//! bounds what waits for one endpoint (`rate` and `breaker` are its rules, `parking` says when what it
+//! turns away comes back), `ring` sends the signed POST, `verdict` says what the
 //! attempt means, `record` again makes it durable (one transaction for up to 256 results), and
 //! only then `settle` tells the broker. `carry` is that way as one function, for one copy.
 //!
@@ -24,7 +25,10 @@ mod record;
 
 mod carry;
 
+mod breaker;
 mod lane;
+mod parking;
+mod rate;
 
 mod ring;
 
@@ -46,16 +50,17 @@ mod egress;
 mod endpoint;
 mod inspect;
 mod ladders;
-mod parking;
 mod run;
 mod store_health;
 mod whither;
 
 pub use config::{
-    AddressRange, Basic, Config, EgressConfig, EgressRules, EndpointConfig, Headers, Hidden,
-    OperatorToken, Ports, ProxySetting, Scheme, Settings, SubscriptionConfig, TowardsTls,
+    AddressRange, Basic, BreakerConfig, BreakerRule, Config, EgressConfig, EgressRules,
+    EndpointConfig, Headers, Hidden, OperatorToken, Ports, ProxySetting, Scheme, Settings,
+    SubscriptionConfig, TowardsTls,
 };
 pub use inspect::{LetterOnRecord, letters_on_record};
+pub use rate::RateLimit;
 pub use record::MIGRATIONS;
 pub use run::run;
 pub use whither::{Nowhere, whither};

@@ -106,6 +106,7 @@ impl Receiver {
                 read_at,
                 delivery,
                 hold,
+                _held: self.carrier.permits.hold(),
             };
             let carrier = self.carrier.clone();
             self.tasks.spawn(async move {

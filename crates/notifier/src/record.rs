@@ -62,6 +62,11 @@ pub const MIGRATIONS: Migrations = Migrations {
             "dlq_position",
             include_str!("../../../sql/notifier/0003_dlq_position.sql"),
         ),
+        (
+            10,
+            "parked",
+            include_str!("../../../sql/notifier/0010_parked.sql"),
+        ),
     ],
 };
 

@@ -11,7 +11,6 @@ use rocketmq::{Deferral, Delivery, SettleError};
 
 use crate::alarm;
 use crate::copy::Key;
-use crate::decide::LONGEST_DEFERRAL;
 use crate::record::Record;
 
 /// Less lease than this is renewed before a message is forwarded: a forward that outlives its
@@ -25,7 +24,6 @@ pub(crate) async fn acknowledge(delivery: Delivery, key: &Key) {
 
 /// An attempt was refused: back at the next rung. The broker's counter shows it.
 pub(crate) async fn next_rung(delivery: Delivery, key: &Key, delay: Duration) {
-    let delay = delay.min(LONGEST_DEFERRAL);
     log(
         "next_rung",
         key,
@@ -35,7 +33,6 @@ pub(crate) async fn next_rung(delivery: Delivery, key: &Key, delay: Duration) {
 
 /// Back after this long without an attempt having been made.
 pub(crate) async fn rest(delivery: Delivery, key: &Key, delay: Duration) {
-    let delay = delay.min(LONGEST_DEFERRAL);
     log(
         "rest",
         key,

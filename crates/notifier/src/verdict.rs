@@ -10,11 +10,13 @@ use notification::{
     Acceptance, AttemptError, Circumstances, Ladder, Settlement, Verdict, settlement_in, verdict,
 };
 
+use crate::breaker::Health;
+use crate::lane::Heard;
 use crate::record::entry::Then;
 use crate::ring::Rung;
 
 /// An attempt, judged.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Judgement {
     pub verdict: Verdict,
     /// The failure's word, for the attempt's row.
@@ -22,21 +24,29 @@ pub(crate) struct Judgement {
     /// The failure in a few words, for `last_error`.
     pub detail: Option<String>,
     pub then: Then,
+    /// What it says about the endpoint.
+    pub heard: Heard,
 }
 
-/// Judges attempt `number`. `age` is how long the generation has been under way.
+/// The statuses whose `Retry-After` is meant for whoever asks, not for one message.
+const LATER: [u16; 2] = [429, 503];
+
+/// Judges attempt `number`. `age` is how long the generation has been under way; `dice`, from 0 to 1,
+/// how much of the ladder's jitter is used.
 pub(crate) fn judge(
     acceptance: &Acceptance,
     ladder: &Ladder,
     number: u32,
     age: Duration,
     rung: &Rung,
+    dice: f64,
 ) -> Judgement {
     let (verdict, error) = verdict(acceptance, &rung.result);
     let reply = rung.result.as_ref().ok();
     let circumstances = Circumstances {
         age,
         retry_after: reply.and_then(|reply| reply.retry_after),
+        dice,
     };
     let then = match settlement_in(ladder, number, verdict, circumstances) {
         Settlement::Ack => Then::Delivered,
@@ -50,6 +60,16 @@ pub(crate) fn judge(
         error,
         detail: detail(verdict, error, rung),
         then,
+        heard: Heard {
+            health: match (verdict, reply) {
+                (_, None) => Health::Silent,
+                (Verdict::Refused, Some(_)) => Health::Refusing,
+                (_, Some(_)) => Health::Well,
+            },
+            pause: reply
+                .filter(|reply| LATER.contains(&reply.status))
+                .and_then(|reply| reply.retry_after),
+        },
     }
 }
 
@@ -109,6 +129,7 @@ mod tests {
             number,
             Duration::ZERO,
             rung,
+            0.0,
         )
     }
 
@@ -149,6 +170,31 @@ mod tests {
         assert_eq!(judgement.verdict, Verdict::Rejected);
         assert_eq!(judgement.then, Then::Dead(DeadReason::Rejected));
         assert_eq!(judgement.detail.as_deref(), Some("status 422"));
+    }
+
+    #[test]
+    fn what_an_attempt_says_about_its_endpoint() {
+        let heard = |status| judged(1, &answered(status, None)).heard.health;
+        assert_eq!([heard(204), heard(422)], [Health::Well; 2]);
+        assert_eq!([heard(500), heard(302), heard(429)], [Health::Refusing; 3]);
+        let silent = Rung {
+            result: Err(AttemptError::Timeout),
+            ..answered(200, None)
+        };
+        assert_eq!(
+            judged(1, &silent).heard.health,
+            Health::Silent,
+            "though it began"
+        );
+    }
+
+    #[test]
+    fn only_429_and_503_ask_for_a_pause_of_the_whole_endpoint() {
+        let pause = |status| judged(1, &answered(status, Some(60))).heard.pause;
+        let minute = Some(Duration::from_secs(60));
+        assert_eq!([pause(429), pause(503)], [minute; 2]);
+        assert_eq!([pause(200), pause(500), pause(422)], [None; 3]);
+        assert_eq!(judged(1, &answered(429, None)).heard.pause, None);
     }
 
     #[test]

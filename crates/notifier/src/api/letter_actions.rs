@@ -16,7 +16,7 @@ use crate::record::columns::{number, parsed};
 use crate::resend::SendRequest;
 
 const REVIVE: &str = "UPDATE notification SET state = 'waiting', generation = ?, attempts = 0, \
-     parks = 0, seen = 0, next_due_ms = ?, updated_ms = ? \
+     parks = 0, parked_ms = 0, seen = 0, next_due_ms = ?, updated_ms = ? \
      WHERE group_name = ? AND tx_no = ? AND source = ? AND generation = ? AND state = 'dead'";
 
 const REQUEST: &str = "INSERT INTO send_request \

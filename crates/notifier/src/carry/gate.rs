@@ -31,12 +31,12 @@ impl Carrier {
     pub(super) fn gate(&self, parcel: &Parcel) -> Result<Open, Decision> {
         let id = self.endpoint_of(&parcel.copy);
         let (now_ms, key) = (self.clock.now_ms(), &parcel.copy.key);
-        let parks = parcel.standing.map_or(0, |row| row.parks);
+        let row = parcel.standing.as_ref();
         let Some(line) = self.directory.line(id) else {
             if self.directory.unknown_alarm().is_due(now_ms) {
                 alarm::endpoint_unknown(id, key);
             }
-            return Err(decide::park(ParkReason::UnknownEndpoint, parks));
+            return Err(decide::park(ParkReason::UnknownEndpoint, row));
         };
         let endpoint = line.endpoint();
         match endpoint.operation {
@@ -46,7 +46,7 @@ impl Carrier {
                     if line.egress_alarm.is_due(now_ms) {
                         alarm::address_refused(id, &refusal);
                     }
-                    Err(decide::park(ParkReason::AddressRefused, parks))
+                    Err(decide::park(ParkReason::AddressRefused, row))
                 }
             },
             Operation::Paused => {
@@ -57,7 +57,7 @@ impl Carrier {
                 if line.disabled_alarm.is_due(now_ms) {
                     alarm::endpoint_disabled(id, key);
                 }
-                Err(decide::park(ParkReason::Disabled, parks))
+                Err(decide::park(ParkReason::Disabled, row))
             }
         }
     }

@@ -6,7 +6,8 @@ use notification::DeadReason;
 
 use super::{Carrier, Parcel, millis};
 use crate::alarm;
-use crate::decide::ParkReason;
+use crate::decide::{self, ParkReason};
+use crate::lane::{Busy, Lane};
 use crate::parking;
 use crate::record::entry::{Event, Moved};
 use crate::settle;
@@ -24,6 +25,7 @@ impl Carrier {
     /// Back after a while; the record stays as it is.
     pub(super) async fn rest(&self, parcel: Parcel, delay: Duration) {
         drop(parcel.hold);
+        let delay = delay.min(self.rules.longest_deferral);
         settle::rest(parcel.delivery, &parcel.copy.key, delay).await;
     }
 
@@ -48,18 +50,36 @@ impl Carrier {
         self.rest(parcel, parking::step_by_age(age)).await;
     }
 
-    /// Puts it away for what an operator, or time, can mend (N5).
+    /// Its lane takes nothing now: it comes back when the lane could (N5).
+    pub(super) async fn turned_away(&self, lane: &Lane, parcel: Parcel, busy: Busy) {
+        if !decide::may_be_parked(parcel.standing.as_ref()) {
+            return self.die(parcel, DeadReason::ParkedTooLong).await;
+        }
+        let reason = match busy {
+            Busy::Full => ParkReason::NoSlot,
+            Busy::Open(_) => ParkReason::BreakerOpen,
+            Busy::AskedToWait(_) => ParkReason::AskedToWait,
+        };
+        let step = lane.put_away(busy, &self.sleepers, fastrand::f64());
+        self.park_for(parcel, reason, step).await;
+    }
+
+    /// Puts it away for what an operator can mend (N5).
     pub(super) async fn park(&self, parcel: Parcel, reason: ParkReason) {
         if reason == ParkReason::NewerFormat {
             alarm::unknown_format(&parcel.copy.key);
         }
-        let parks = parcel.standing.map_or(0, |row| row.parks);
-        let step = parking::step(parks).unwrap_or(LOOK_AGAIN);
+        let step = parking::step(parcel.standing.map_or(0, |row| row.parks));
+        self.park_for(parcel, reason, step).await;
+    }
+
+    async fn park_for(&self, parcel: Parcel, reason: ParkReason, step: Duration) {
         let step_ms = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
         let next_due_ms = self.clock.now_ms().saturating_add(step_ms);
         let event = Event::Parked {
             reason,
             next_due_ms,
+            step_ms,
         };
         if self.write(&parcel, event).await.is_some() {
             self.rest(parcel, step).await;

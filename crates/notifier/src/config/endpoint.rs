@@ -6,7 +6,9 @@ use std::time::Duration;
 use notification::{Accept, Acceptance, EndpointId, Invalid, Ladder, SigningSecret};
 use serde::Deserialize;
 
+use super::BreakerConfig;
 use super::towards::{Basic, Headers, Hidden, TowardsTls};
+use crate::rate::RateLimit;
 
 /// `[[endpoint]]` of `ringback.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -34,6 +36,12 @@ pub struct EndpointConfig {
     /// Messages that wait for their turn; more are parked.
     #[serde(default = "default_queue")]
     pub queue: usize,
+    /// The most attempts in a second, minute or hour, such as `50/s`; absent, as many as there are.
+    #[serde(default)]
+    pub rate: Option<RateLimit>,
+    /// When it is left alone for a while: `"off"`, or a table.
+    #[serde(default)]
+    pub breaker: BreakerConfig,
     /// Which answers mean delivered.
     #[serde(default = "default_accept")]
     pub accept: Accept,

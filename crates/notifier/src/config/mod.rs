@@ -5,6 +5,7 @@
 
 mod egress;
 mod endpoint;
+mod lane;
 mod settings;
 mod subscription;
 mod towards;
@@ -18,6 +19,7 @@ use crate::egress::Egress;
 
 pub use egress::{AddressRange, EgressConfig, EgressRules, Ports, ProxySetting, Scheme};
 pub use endpoint::EndpointConfig;
+pub use lane::{BreakerConfig, BreakerRule};
 pub use settings::Settings;
 pub use subscription::SubscriptionConfig;
 pub use towards::{Basic, Headers, Hidden, TowardsTls};

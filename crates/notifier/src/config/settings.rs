@@ -27,6 +27,10 @@ pub struct Settings {
     /// crash its workers. 0 turns that off, as it must be on brokers older than RocketMQ 5.5.0,
     /// which count deferrals as deliveries.
     pub crashes_workers_after: u32,
+    /// The longest that the broker is asked to hide a message at a time; a longer rung is deferred again
+    /// when it is over. 12h is RocketMQ's own limit; lower it where the proxies' is lower.
+    #[serde(with = "humantime_serde")]
+    pub longest_deferral: Duration,
     /// How often the groups' dead-letter topics are read for what the broker moved there by itself.
     #[serde(with = "humantime_serde")]
     pub dlq_interval: Duration,
@@ -50,6 +54,7 @@ impl Default for Settings {
             permits: 1024,
             feed_lag: Duration::from_secs(10),
             crashes_workers_after: 50,
+            longest_deferral: Duration::from_secs(12 * 3600),
             dlq_interval: Duration::from_secs(10),
             worker: None,
             database: None,
@@ -85,6 +90,7 @@ impl Settings {
         };
         span("lease", self.lease, 10_000, 12 * 3600)?;
         span("feed_lag", self.feed_lag, 1_000, 3600)?;
+        span("longest_deferral", self.longest_deferral, 1_000, 12 * 3600)?;
         span("dlq_interval", self.dlq_interval, 100, 3600)?;
         if !(1..=65_536).contains(&self.permits) {
             return Err(Invalid::new("notifier.permits", self.permits, "1 to 65536"));

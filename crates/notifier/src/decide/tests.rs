@@ -8,7 +8,9 @@ use crate::copy::tests::copy;
 const NOW: i64 = 1_700_000_000_000;
 const RULES: Rules = Rules {
     crashes_workers_after: 50,
+    longest_deferral: HALF_A_DAY,
 };
+const HALF_A_DAY: Duration = Duration::from_secs(12 * 3600);
 
 fn row(state: State) -> Standing {
     Standing {
@@ -16,6 +18,7 @@ fn row(state: State) -> Standing {
         generation: 0,
         attempts: 2,
         parks: 1,
+        parked_ms: 10_000,
         next_due_ms: None,
         first_seen_ms: NOW - 60_000,
     }
@@ -115,7 +118,7 @@ fn what_is_not_due_goes_back_for_the_remainder_and_never_longer_than_the_broker_
         not_due(1_001),
         Decision::NotDue(Duration::from_millis(1_001))
     );
-    assert_eq!(not_due(48 * 3_600_000), Decision::NotDue(LONGEST_DEFERRAL));
+    assert_eq!(not_due(48 * 3_600_000), Decision::NotDue(HALF_A_DAY));
 }
 
 #[test]
@@ -145,7 +148,7 @@ fn a_known_format_that_is_malformed_dies_and_an_unknown_one_is_parked() {
     let park = Decision::Park(ParkReason::NewerFormat);
     assert_eq!(alone(&newer, None), park);
     let old = Standing {
-        parks: 500,
+        parked_ms: 7 * 86_400_000,
         ..waiting(0)
     };
     assert_eq!(
@@ -168,6 +171,7 @@ fn only_unexplained_deliveries_count_towards_crashes() {
     assert_eq!(alone(&delivered(53), Some(&waiting(0))), crashes);
     let off = Rules {
         crashes_workers_after: 0,
+        ..RULES
     };
     let decision = decide(&delivered(999), None, Presence::Alone, off, NOW);
     assert!(matches!(decision, Decision::Ring { .. }));

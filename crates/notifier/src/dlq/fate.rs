@@ -64,6 +64,7 @@ mod tests {
             generation,
             attempts: 2,
             parks: 0,
+            parked_ms: 0,
             next_due_ms: None,
             first_seen_ms: 0,
         }

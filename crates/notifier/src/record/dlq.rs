@@ -34,7 +34,7 @@ const ADVANCE: &str = "UPDATE dlq_position SET next_offset = ?, updated_ms = ? \
 
 /// Brings a row that a backup took back to the generation that the topic holds.
 const CATCH_UP: &str = "UPDATE notification SET state = 'waiting', generation = ?, attempts = 0, \
-     parks = 0, next_due_ms = NULL, updated_ms = ? \
+     parks = 0, parked_ms = 0, next_due_ms = NULL, updated_ms = ? \
      WHERE group_name = ? AND tx_no = ? AND source = ? \
      AND generation = ? AND attempts = ? AND state IN ('waiting', 'dead')";
 

@@ -49,6 +49,8 @@ pub(crate) enum Event {
     Parked {
         reason: ParkReason,
         next_due_ms: i64,
+        /// How long it is put away for.
+        step_ms: i64,
     },
     /// Died without one.
     Died(DeadReason),

@@ -26,8 +26,8 @@ const DEAD: &str = "UPDATE notification SET state = 'dead', attempts = ?, seen =
      WHERE group_name = ? AND tx_no = ? AND source = ? \
      AND generation = ? AND state = 'waiting' AND attempts = ?";
 
-const PARKED: &str = "UPDATE notification SET parks = parks + 1, seen = 1, next_due_ms = ?, \
-     updated_ms = ?, last_error = ? \
+const PARKED: &str = "UPDATE notification SET parks = parks + 1, parked_ms = parked_ms + ?, \
+     seen = 1, next_due_ms = ?, updated_ms = ?, last_error = ? \
      WHERE group_name = ? AND tx_no = ? AND source = ? \
      AND generation = ? AND state = 'waiting' AND attempts = ?";
 
@@ -89,7 +89,12 @@ pub(super) async fn apply(
             .bind(key.source.as_str())
             .bind(generation)
             .bind(before),
-        Event::Parked { next_due_ms, .. } => sqlx::query(PARKED)
+        Event::Parked {
+            next_due_ms,
+            step_ms,
+            ..
+        } => sqlx::query(PARKED)
+            .bind(*step_ms)
             .bind(*next_due_ms)
             .bind(now_ms)
             .bind(entry.last_error())

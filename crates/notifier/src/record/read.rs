@@ -15,7 +15,8 @@ use crate::decide::Standing;
 
 static STANDINGS: LazyLock<InList> = LazyLock::new(|| {
     InList::new(
-        "SELECT tx_no, source, state, generation, attempts, parks, next_due_ms, first_seen_ms \
+        "SELECT tx_no, source, state, generation, attempts, parks, parked_ms, \
+         next_due_ms, first_seen_ms \
          FROM notification WHERE group_name = ? AND tx_no IN {}",
     )
 });
@@ -56,6 +57,7 @@ fn standing(group: &Group, row: &AnyRow) -> Result<(Key, Standing), sqlx::Error>
         generation: columns::number(row, "generation")?,
         attempts: columns::number(row, "attempts")?,
         parks: columns::number(row, "parks")?,
+        parked_ms: columns::number(row, "parked_ms")?,
         next_due_ms: row.try_get("next_due_ms")?,
         first_seen_ms: row.try_get("first_seen_ms")?,
     };

@@ -15,7 +15,7 @@ static NOTIFICATIONS: LazyLock<Insert> = LazyLock::new(|| {
     Insert::into(
         "notification",
         "group_name, tx_no, source, tail, endpoint_id, event_type, business_key, state, \
-         generation, attempts, parks, seen, next_due_ms, first_seen_ms, updated_ms, \
+         generation, attempts, parks, parked_ms, seen, next_due_ms, first_seen_ms, updated_ms, \
          last_status, last_error",
     )
 });
@@ -62,7 +62,10 @@ pub(super) async fn insert_notifications(
         let mut query = sqlx::query(text);
         for entry in chunk {
             let copy = &entry.copy;
-            let parks = i64::from(matches!(entry.event, Event::Parked { .. }));
+            let (parks, parked_ms) = match entry.event {
+                Event::Parked { step_ms, .. } => (1_i64, step_ms),
+                Event::Attempted { .. } | Event::Died(_) => (0, 0),
+            };
             query = query
                 .bind(copy.key.group.as_str())
                 .bind(copy.key.tx_no.to_string())
@@ -75,6 +78,7 @@ pub(super) async fn insert_notifications(
                 .bind(i64::from(copy.generation))
                 .bind(i64::from(entry.attempts_after()))
                 .bind(parks)
+                .bind(parked_ms)
                 .bind(1_i64)
                 .bind(entry.next_due_ms())
                 .bind(now_ms)

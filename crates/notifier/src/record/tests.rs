@@ -150,6 +150,7 @@ fn parked(due_in_ms: i64) -> Event {
     Event::Parked {
         reason: ParkReason::NoSlot,
         next_due_ms: NOW + due_in_ms,
+        step_ms: due_in_ms,
     }
 }
 
@@ -165,4 +166,4 @@ fn resent(generation: u32) -> Copy {
 
 /// What N6 does, without its API.
 const REVIVE: &str = "UPDATE notification SET state = 'waiting', generation = generation + 1, \
-     attempts = 0, parks = 0, seen = 0";
+     attempts = 0, parks = 0, parked_ms = 0, seen = 0";

@@ -9,10 +9,11 @@ use rocketmq::{Client, Consumer, ConsumerConfig, TransactionConfig, TransactionP
 use service::clock::Clock;
 use service::shutdown::Shutdown;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::api::{ApiState, Subscribed};
-use crate::carry::Carrier;
+use crate::carry::{Carrier, Others, Permits};
 use crate::config::{Config, SubscriptionConfig};
 use crate::decide::Rules;
 use crate::directory::Directory;
@@ -20,6 +21,7 @@ use crate::dlq::DlqReader;
 use crate::egress::Egress;
 use crate::in_hand::InHand;
 use crate::ladders::Ladders;
+use crate::parking::Sleepers;
 use crate::receive::Receiver;
 use crate::record::Record;
 use crate::resend::Resender;
@@ -75,6 +77,7 @@ impl Notifier {
         };
         let ringer = Ringer::new(clock.clone());
         let in_hand = InHand::default();
+        let sleepers = Sleepers::new(Instant::now());
         for subscription in &config.subscriptions {
             let consumer = consumer(&notifier.client, config, subscription).await?;
             let ladders = Ladders::new(consumer.backoff_policy());
@@ -94,7 +97,11 @@ impl Notifier {
                     record: record.clone(),
                     rules: Rules {
                         crashes_workers_after: config.notifier.crashes_workers_after,
+                        longest_deferral: config.notifier.longest_deferral,
                     },
+                    permits: Permits::new(config.notifier.permits),
+                    others: Others::None,
+                    sleepers: sleepers.clone(),
                     lease: config.notifier.lease,
                     clock: clock.clone(),
                     shutdown: shutdown.clone(),

@@ -28,20 +28,20 @@ async fn a_receiver_that_hangs_fills_its_own_lane_only() {
         .await;
     }
     assert_eq!(hanging.calls().len(), 2, "its concurrency");
-    // What found no place was parked, without an attempt; the queue's three still wait.
-    let parked = eventually("parks", async || {
+    // What gets no turn is parked without an attempt, and more is received in its place.
+    eventually("parks", async || {
         let mut parked = 0;
         for tx_no in &sent {
             let path = format!("/v1/notifications/{tx_no}?group=other");
             let (_, view) = notifier.get(&path).await;
-            if view["notification"]["parks"] == 1 {
-                assert_eq!(view["notification"]["attempts"], 0);
+            let view = &view["notification"];
+            if view["parks"].as_u64().is_some_and(|parks| parks > 0) && view["attempts"] == 0 {
                 parked += 1;
             }
         }
-        (parked == 25).then_some(parked)
-    });
-    assert_eq!(parked.await, 30 - 2 - 3);
+        (parked > 8).then_some(())
+    })
+    .await;
     notifier.kill().await;
 }
 

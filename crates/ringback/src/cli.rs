@@ -3,6 +3,8 @@
 //! A flag wins over its `RINGBACK_<FLAG>` variable, that over `ringback.toml`, that over the default; clap does the
 //! first half of it, [`crate::config`] the second. `demo` and `up` keep their own flags beside their code.
 
+mod databases;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,6 +14,8 @@ use crate::commands::{
     accounts, bank2_repair, demo, dlq, doctor, half, health, init, serve, status, transfer, up,
 };
 use crate::screen::Format;
+
+pub use databases::{ServiceDatabase, ServiceDatabases};
 
 /// What the simulated amounts do; shown wherever they matter.
 pub const DEMO_AMOUNTS: &str = "\
@@ -73,7 +77,7 @@ pub enum Command {
     Status(status::Args),
     /// Dead letters: list, show, resend or discard them
     Dlq(dlq::Args),
-    /// Set up the broker: topics, groups, policies, and a first poll by each group
+    /// Set up the broker: topics, groups, policies, and each group's place in its topics
     Init(init::Args),
     /// Ask a service whether it is healthy: exit code 0 or 1 (health checks of containers)
     Health(health::Args),

@@ -34,8 +34,8 @@ mod tls;
 mod transaction;
 
 pub use admin::{
-    Admin, AdminConfig, BrokerNode, Cluster, GroupInfo, GroupSpec, Pulled, QueueOffsets, QueueRef,
-    QueueRoute, TopicInfo, TopicRoute, TopicSpec, Unreadable,
+    Admin, AdminConfig, BrokerNode, Cluster, GroupInfo, GroupSpec, HalfAt, Halves, Pulled,
+    QueueOffsets, QueueRef, QueueRoute, TopicInfo, TopicRoute, TopicSpec, Unreadable,
 };
 pub use client::Client;
 pub use config::{ClientConfig, ConsumerConfig, TransactionConfig};

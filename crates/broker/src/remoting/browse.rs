@@ -1,11 +1,12 @@
-//! Offsets, and reading any queue by them. Nothing moves: no cursor, no lease, no count.
+//! Offsets, and reading any queue by them. Nothing moves by being read: no cursor, no lease, no
+//! count.
 
 use std::net::SocketAddr;
 
 use bytes::BytesMut;
 use rocketmq_wire::remoting::{
-    ConsumerOffsetRequest, End, Frame, INVALID_PARAMETER, OffsetRequest, PullAnswer, PullOutcome,
-    PullRequest, QUERY_NOT_FOUND, SUCCESS, with_offset,
+    ConsumerOffsetRequest, End, Frame, GROUP_NOT_FOUND, INVALID_PARAMETER, OffsetRequest,
+    PullAnswer, PullOutcome, PullRequest, QUERY_NOT_FOUND, SUCCESS, SetConsumerOffset, with_offset,
 };
 
 use super::stored::stored;
@@ -14,6 +15,7 @@ use crate::StoreError;
 use crate::names::HALF_TOPIC;
 use crate::store::browse::{Ends, Look, Page};
 use crate::store::tables::HALVES_TOPIC;
+use crate::writer::op::Op;
 
 /// The topic's only queue.
 const QUEUE: u32 = 0;
@@ -74,6 +76,42 @@ impl Remoting {
         });
         let offset = offset.await?.ok_or_else(never_received)?;
         Ok(with_offset(request.response(SUCCESS, None), number(offset)))
+    }
+
+    /// Sets the first message that a group receives; its leases stay.
+    pub(super) async fn set_consumer_offset(&self, request: &Frame) -> Result<Frame, Refused> {
+        let asked = SetConsumerOffset::from_frame(request)?;
+        let topic = self
+            .catalog
+            .topic(&asked.topic)
+            .ok_or_else(|| Refused::no_such_topic(&asked.topic))?;
+        if self.catalog.group(&asked.group).is_none() {
+            return Err(Refused {
+                code: GROUP_NOT_FOUND,
+                why: format!("Group {} not exist!", asked.group),
+            });
+        }
+        let outside = || Refused {
+            code: INVALID_PARAMETER,
+            why: format!(
+                "offset {} of queue {} lies outside of topic {}",
+                asked.offset, asked.queue_id, asked.topic
+            ),
+        };
+        let offset = u64::try_from(asked.offset).map_err(|_| outside())?;
+        let next = self.look(move |look| Ok(look.ends(topic.id)?.next)).await?;
+        if asked.queue_id != QUEUE || offset > next {
+            return Err(outside());
+        }
+        let (group, topic) = (asked.group, topic.id);
+        let set = self.queue.ask(|reply| Op::Place {
+            group,
+            topic,
+            offset,
+            reply,
+        });
+        set.await?;
+        Ok(request.response(SUCCESS, None))
     }
 
     /// Messages from an offset on.

@@ -6,7 +6,7 @@
 //! - [`describe`]: the cluster (106), a topic's route (105), lists of topics (21) and groups (201),
 //!   the configuration (26), the state (28);
 //! - [`create`]: topics (17) and groups (200);
-//! - [`browse`]: offsets (30, 31, 14) and reading any queue (11); [`stored`]: messages in the form
+//! - [`browse`]: offsets (30, 31, 14; 15 sets a group's) and reading any queue (11); [`stored`]: messages in the form
 //!   in which they are read.
 //!
 //! What is written goes through the writer like everything else; what is read is read beside it,
@@ -122,6 +122,7 @@ impl Remoting {
             wire::CREATE_GROUP => self.create_group(request).await,
             wire::MIN_OFFSET | wire::MAX_OFFSET => self.end(request).await,
             wire::CONSUMER_OFFSET => self.consumer_offset(request).await,
+            wire::SET_CONSUMER_OFFSET => self.set_consumer_offset(request).await,
             wire::PULL => self.pull(request, itself).await,
             code => Err(Refused {
                 code: REQUEST_CODE_NOT_SUPPORTED,

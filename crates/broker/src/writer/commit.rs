@@ -165,6 +165,15 @@ impl Writer {
                 batch.create_group(&name, policy)?;
                 batch.effects.answer(reply, ());
             }
+            Op::Place {
+                group,
+                topic,
+                offset,
+                reply,
+            } => {
+                batch.place(&group, topic, offset)?;
+                batch.effects.answer(reply, ());
+            }
             Op::EndPolls | Op::Stop => {}
         }
         Ok(())

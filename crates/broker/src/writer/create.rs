@@ -72,6 +72,17 @@ impl Batch<'_, '_> {
         self.effects.dirty = true;
         Ok(id)
     }
+
+    /// Sets the first message of a topic that a group receives next.
+    pub(super) fn place(&mut self, group: &str, topic: u32, offset: u64) -> Result<(), StoreError> {
+        let id = self.open_reading(group, topic)?;
+        if let Some(reading) = self.state.reading_mut(id) {
+            reading.cursor = offset;
+        }
+        self.tables.cursors.insert(id, offset).map_err(failed)?;
+        self.effects.dirty = true;
+        Ok(())
+    }
 }
 
 fn next_id<'a>(known: impl Iterator<Item = &'a u32>) -> Result<u32, StoreError> {

@@ -191,6 +191,13 @@ pub(crate) enum Op {
         policy: Policy,
         reply: Reply<()>,
     },
+    /// Sets the first message that a group receives next.
+    Place {
+        group: String,
+        topic: u32,
+        offset: u64,
+        reply: Reply<()>,
+    },
     /// Answers every waiting receive, and every later one, without waiting.
     EndPolls,
     /// Ends the writer after this batch.

@@ -32,6 +32,7 @@ pub struct Found {
 pub struct Walk<'a> {
     admin: &'a Admin,
     heads: Vec<Head>,
+    unreadable: u64,
 }
 
 /// How far one queue was read.
@@ -75,7 +76,11 @@ impl<'a> Walk<'a> {
                 });
             }
         }
-        Ok(Self { admin, heads })
+        Ok(Self {
+            admin,
+            heads,
+            unreadable: 0,
+        })
     }
 
     /// The oldest message that was not taken yet; `None` at the end.
@@ -84,7 +89,7 @@ impl<'a> Walk<'a> {
     /// The broker refuses or is away.
     pub async fn next(&mut self) -> Result<Option<Found>, Error> {
         for head in &mut self.heads {
-            head.fill(self.admin).await?;
+            self.unreadable += head.fill(self.admin).await?;
         }
         let oldest = self
             .heads
@@ -111,22 +116,32 @@ impl<'a> Walk<'a> {
         cursor
     }
 
+    /// How many of those that were come across can't be decoded, and were stepped over.
+    pub fn unreadable(&self) -> u64 {
+        self.unreadable
+    }
+
     /// How many messages lie in all queues, and how many queues there are.
     pub fn size(&self) -> (u64, usize) {
-        let lie = self.heads.iter().map(|head| head.span.max - head.span.min);
+        let lie = self
+            .heads
+            .iter()
+            .map(|head| head.span.max.saturating_sub(head.span.min));
         (
-            u64::try_from(lie.sum::<i64>()).unwrap_or(0),
+            u64::try_from(lie.fold(0, i64::saturating_add)).unwrap_or(0),
             self.heads.len(),
         )
     }
 }
 
 impl Head {
-    /// Pulls until there is something to take or the end is reached.
-    async fn fill(&mut self, admin: &Admin) -> Result<(), Error> {
+    /// Pulls until there is something to take or the end is reached. Says how many it stepped over.
+    async fn fill(&mut self, admin: &Admin) -> Result<u64, Error> {
+        let mut unreadable = 0;
         while self.pulled.is_empty() && self.offset < self.span.max {
             let pulled = admin.pull(&self.queue, self.offset, PULL).await?;
             if let Some(broken) = &pulled.unreadable {
+                unreadable += 1;
                 let (topic, broker) = (&self.queue.topic, &self.queue.broker);
                 let (queue_id, offset) = (self.queue.queue_id, broken.offset);
                 let error = &broken.reason;
@@ -138,7 +153,7 @@ impl Head {
             // A pull that brings nothing must move on all the same, or this would never end.
             self.offset = pulled.next_offset.max(self.offset + 1);
         }
-        Ok(())
+        Ok(unreadable)
     }
 }
 

@@ -1,12 +1,13 @@
 //! `ringback doctor`: whether everything is set up so that nothing can get lost.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use notification::Ladder;
 use service::http_client::HttpOptions;
 
 use crate::administer::BrokerSide;
-use crate::cli::{Output, ServiceUrls};
+use crate::cli::{Output, ServiceDatabases, ServiceUrls};
 use crate::config::{File, compose, usual};
 use crate::doctor::evidence::{Deadlines, Evidence};
 use crate::doctor::{self, Finding, Level, gather};
@@ -18,10 +19,14 @@ use crate::setup::{self, Wanted};
 const EXAMPLES: &str = "\
 Examples:
   ringback doctor
+  ringback doctor --databases notifier=mysql://ringback@db-1/notifier
   ringback doctor --json | jq '.findings[] | select(.level != \"ok\")'
 
 Nothing is changed, consumed or posted by looking. A line that begins with ? could not be checked, and says why.
 Exit code 0 if nothing is wrong or there are only warnings, 1 if there is a failure.";
+
+/// What a busy machine may add to the way of a letter into its topic, or back.
+const BUSY: Duration = Duration::from_secs(60);
 
 /// Flags of `doctor`.
 #[derive(Debug, clap::Args)]
@@ -36,6 +41,9 @@ pub struct Args {
     /// Where the services are.
     #[command(flatten)]
     pub services: ServiceUrls,
+    /// Where their databases are.
+    #[command(flatten)]
+    pub databases: ServiceDatabases,
     /// How the result is written.
     #[command(flatten)]
     pub output: Output,
@@ -81,7 +89,7 @@ async fn gather(args: &Args, file: &File, wanted: Wanted) -> Result<Evidence, Fa
     let http = service::http_client::build(&HttpOptions::default())
         .map_err(|error| Failure::operation(format!("no HTTP client: {error:#}")))?;
     let data = &args.broker.data.data_dir;
-    let database = |service| compose::database(service, file, None, data);
+    let database = |service| compose::database(service, file, args.databases.of(service), data);
     let (at_bank1, at_bank2, at_notifier) = (
         database("bank1")?,
         database("bank2")?,
@@ -121,7 +129,15 @@ async fn gather(args: &Args, file: &File, wanted: Wanted) -> Result<Evidence, Fa
         gather::service(&http, "bank2", &urls[1], "/accounts"),
         gather::service(&http, "notifier", &urls[2], "/health/ready"),
     );
+    let settings = &file.notifier;
     Ok(Evidence {
+        now_ms: service::clock::now_ms(),
+        // A redelivery after a lease, a look into the topic, and what a busy machine adds.
+        under_way: settings
+            .lease
+            .saturating_add(settings.dlq_interval)
+            .saturating_mul(2)
+            .saturating_add(BUSY),
         config: args.broker.path().display().to_string(),
         initiator: file.initiator.as_ref().map(|initiator| Deadlines {
             transaction: initiator.transaction_deadline,

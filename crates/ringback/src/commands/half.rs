@@ -65,7 +65,7 @@ pub async fn run(args: Args) -> Outcome {
     let Action::List(args) = args.action;
     let file = args.broker.read()?;
     let admin = args.broker.admin(&file)?;
-    let halves = half::halves(&admin).await.map_err(|error| failed(&error))?;
+    let halves = admin.halves().await.map_err(|error| failed(&error))?;
     let at_bank1 = file.bank1.listen.unwrap_or(usual::BANK1);
     let reach = Reach::find(&Services {
         data: args.broker.data.clone(),
@@ -91,14 +91,16 @@ pub async fn run(args: Args) -> Outcome {
         zone: Zone::Local,
     };
     let mut told = Vec::new();
-    for half in halves {
+    for half in HalfMessage::all(&halves) {
         let said = ask(&reach, &half, ours.as_deref()).await;
         let fate = half::fate(&half, said, now.ms - half.born_ms, deadline_ms);
         told.push(Told { half, fate });
     }
     match args.output.format() {
-        Format::Text => screen::line(&render::half::text(&told, &now)),
-        Format::Json => screen::json(&serde_json::json!({ "halves": told }))?,
+        Format::Text => screen::line(&render::half::text(&told, halves.unreadable, &now)),
+        Format::Json => {
+            screen::json(&serde_json::json!({ "halves": told, "unreadable": halves.unreadable }))?
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

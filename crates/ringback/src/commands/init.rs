@@ -1,23 +1,23 @@
-//! `ringback init`: topics, groups and policies at the broker, and a first poll by each group. Idempotent.
+//! `ringback init`: topics, groups and policies at the broker, and each group's place in its topics. Idempotent.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use notification::Ladder;
-use rocketmq::{Admin, Client, Error, Retry};
+use rocketmq::{Admin, Error, Retry};
 use tokio::time::Instant;
 
 use super::staging::{INTERRUPTED, interrupted};
 use crate::administer::{BrokerSide, failed};
-use crate::cli::Output;
+use crate::cli::{Output, ServiceDatabases};
 use crate::config::{File, compose};
 use crate::failure::{Failure, Outcome};
 use crate::render;
 use crate::render::setup::Done;
 use crate::screen::{self, Format, Paint};
-use crate::setup::carry_out::{self, StepError};
+use crate::setup::carry_out;
 use crate::setup::databases::{self, Mode};
-use crate::setup::{self, Change, Wanted};
+use crate::setup::{self, Change, History, Wanted};
 
 /// Between two tries to reach a broker that is waited for.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -27,10 +27,12 @@ Examples:
   ringback init --dry-run           what would be done
   ringback init                     do it; again: nothing to do
   ringback init --wait --timeout 5m wait until the broker is there, as in docker compose
+  ringback init --skip-history      a new subscription of an old topic that shall not hear of the past
 
 What it sets up, out of ringback.toml: the topics of [initiator] and of each [[subscription]], as TRANSACTION;
-each subscription's group, with the longest ladder of its endpoints as its retry policy and retryMaxTimes 1000;
-a first poll by each group. Exit code 0 if all is as it should be now, 1 if not, 2 for wrong usage or configuration.";
+each subscription's group, with the longest ladder of its endpoints as its retry policy and retryMaxTimes 1000 or, if
+a broker allows more, as many on each; each group's place in its topics, where it has none: before what lies there, so
+that nothing is missed. Nothing is received for it. Exit code 0 if all is as it should be now, 1 if not, 2 for wrong usage or configuration.";
 
 /// Flags of `init`.
 #[derive(Debug, clap::Args)]
@@ -45,12 +47,18 @@ pub struct Args {
     /// Wait for a broker that is not there yet
     #[arg(long, env = "RINGBACK_WAIT", value_parser = clap::builder::FalseyValueParser::new())]
     pub wait: bool,
+    /// A group that begins in a topic does so behind what lies there: it never receives that
+    #[arg(long, env = "RINGBACK_SKIP_HISTORY", value_parser = clap::builder::FalseyValueParser::new())]
+    pub skip_history: bool,
     /// How long all of it may take
     #[arg(long, env = "RINGBACK_TIMEOUT", value_name = "SPAN", default_value = "120s", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
     /// The ladder of every endpoint, as the notifier is told by the same flag
     #[arg(long, env = "RINGBACK_LADDER", value_name = "LADDER")]
     pub ladder: Option<Ladder>,
+    /// Where the databases are, for --migrate.
+    #[command(flatten)]
+    pub databases: ServiceDatabases,
     /// Where the broker is.
     #[command(flatten)]
     pub broker: BrokerSide,
@@ -66,8 +74,12 @@ pub async fn run(args: Args) -> Outcome {
         .map_err(|failure| named(&args.broker, failure))?;
     let job = Job {
         admin: args.broker.admin(&file)?,
-        client: args.broker.client(&file, "init")?,
         wanted,
+        history: if args.skip_history {
+            History::Skipped
+        } else {
+            History::Received
+        },
         wait: args.wait,
         until: Instant::now() + args.timeout,
     };
@@ -102,7 +114,7 @@ async fn migrate(args: &Args, file: &File) -> Result<Vec<Change>, Failure> {
     let data = &args.broker.data.data_dir;
     let mut changes = Vec::new();
     for (service, sets) in databases::SETS {
-        let config = compose::database(service, file, None, data)?;
+        let config = compose::database(service, file, args.databases.of(service), data)?;
         let migrated = databases::migrate(service, &config, sets, mode).await;
         changes.extend(migrated.map_err(|error| {
             Failure::operation(format!("the database of {service}: {error}"))
@@ -115,8 +127,8 @@ async fn migrate(args: &Args, file: &File) -> Result<Vec<Change>, Failure> {
 /// What is asked of a broker, and until when.
 struct Job {
     admin: Admin,
-    client: Client,
     wanted: Wanted,
+    history: History,
     wait: bool,
     until: Instant,
 }
@@ -130,24 +142,14 @@ impl Job {
                 Err(error) => self.again(&mut waiting, &error).await?,
             }
         };
-        let changes = setup::plan(&self.wanted, &found)?;
+        let changes = setup::plan(&self.wanted, &found, self.history)?;
         if done == Done::No {
             return Ok(changes);
         }
         for change in &changes {
             let Some(step) = &change.step else { continue };
-            loop {
-                let left = self.until.saturating_duration_since(Instant::now());
-                match carry_out::carry_out(&self.admin, &self.client, step, left).await {
-                    Ok(()) => break,
-                    Err(StepError::Broker(error)) => self.again(&mut waiting, &error).await?,
-                    Err(error @ StepError::NotPolled { .. }) => {
-                        return Err(Failure::operation(error.to_string()).help(
-                            "All topics and groups are made. Start the broker's proxy, or correct [broker] address, \
-                             and run init again before the first message is sent.",
-                        ));
-                    }
-                }
+            while let Err(error) = carry_out::carry_out(&self.admin, step).await {
+                self.again(&mut waiting, &error).await?;
             }
         }
         Ok(changes)

@@ -1,6 +1,8 @@
 //! Dead letters: the notifier's record against the broker's dead-letter topics.
 
-use super::evidence::LetterId;
+use std::time::Duration;
+
+use super::evidence::{BrokerFacts, LetterId};
 use super::{Evidence, Finding, Level};
 
 /// How many are named.
@@ -13,8 +15,24 @@ pub(super) fn findings(evidence: &Evidence) -> Vec<Finding> {
         Some(Err(why)) => return vec![Finding::unknown(SUBJECT, why)],
         Some(Ok(facts)) => facts,
     };
+    let broker = evidence
+        .broker
+        .as_ref()
+        .and_then(|facts| facts.as_ref().ok());
+    let keeps = broker.and_then(BrokerFacts::keeps);
+    let age = |since_ms: i64| {
+        let ms = evidence.now_ms.saturating_sub(since_ms);
+        Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+    };
+    // The broker deletes what is older, letter or not; the record keeps the whole.
+    let is_kept = |since_ms: i64| keeps.is_none_or(|keeps| age(since_ms) < keeps);
+    let is_late = |since_ms: i64| age(since_ms) > evidence.under_way;
     let mut findings = Vec::new();
-    let absent: Vec<&LetterId> = facts.forwarded.difference(&facts.in_topic).collect();
+    let absent = facts
+        .forwarded
+        .iter()
+        .filter(|(id, _)| !facts.in_topic.contains_key(id));
+    let absent = ids(absent.filter(|(_, forwarded_ms)| is_kept(**forwarded_ms)));
     if !absent.is_empty() {
         findings.push(Finding::bad(
             Level::Warn,
@@ -28,8 +46,11 @@ pub(super) fn findings(evidence: &Evidence) -> Vec<Finding> {
             "nothing is lost: the letters hold the messages whole; ringback dlq list",
         ));
     }
-    let known = |id: &LetterId| facts.forwarded.contains(id) || facts.unforwarded.contains(id);
-    let unknown: Vec<&LetterId> = facts.in_topic.iter().filter(|id| !known(id)).collect();
+    let unknown = facts
+        .in_topic
+        .iter()
+        .filter(|(id, _)| !facts.known.contains(*id));
+    let unknown = ids(unknown.filter(|(_, stored_ms)| is_late(**stored_ms)));
     if !unknown.is_empty() {
         findings.push(Finding::bad(
             Level::Fail,
@@ -43,7 +64,8 @@ pub(super) fn findings(evidence: &Evidence) -> Vec<Finding> {
             "start a notifier that has [broker] admin; then: ringback dlq list",
         ));
     }
-    let waiting: Vec<&LetterId> = facts.unforwarded.iter().collect();
+    let waiting = facts.unforwarded.iter();
+    let waiting = ids(waiting.filter(|(_, died_ms)| is_late(**died_ms) && is_kept(**died_ms)));
     if !waiting.is_empty() {
         findings.push(Finding::bad(
             Level::Warn,
@@ -57,6 +79,15 @@ pub(super) fn findings(evidence: &Evidence) -> Vec<Finding> {
             "start the notifier; it forwards them when they are delivered to it again",
         ));
     }
+    if facts.unreadable > 0 {
+        findings.push(Finding::unknown(
+            SUBJECT,
+            format!(
+                "{} in the topic can't be decoded and were not compared; the log names them",
+                facts.unreadable
+            ),
+        ));
+    }
     if facts.strangers > 0 {
         findings.push(Finding::unknown(
             SUBJECT,
@@ -64,13 +95,20 @@ pub(super) fn findings(evidence: &Evidence) -> Vec<Finding> {
         ));
     }
     if findings.is_empty() {
-        let both = facts.forwarded.len();
+        let lie = crate::render::count(
+            facts.in_topic.len().try_into().unwrap_or(u64::MAX),
+            "letter",
+        );
         findings.push(Finding::ok(
             SUBJECT,
-            format!("record and topic agree on {both}"),
+            format!("{lie} in the topic, all on record"),
         ));
     }
     findings
+}
+
+fn ids<'a>(letters: impl Iterator<Item = (&'a LetterId, &'a i64)>) -> Vec<&'a LetterId> {
+    letters.map(|(id, _)| id).collect()
 }
 
 fn named(ids: &[&LetterId]) -> String {

@@ -5,7 +5,13 @@ use std::time::Duration;
 
 use database::Schema;
 
+use crate::setup::carry_out::is_embedded;
 use crate::setup::{Found, Wanted};
+
+/// The embedded broker's setting of how long it keeps messages, in ms.
+const EXACTLY: &str = "retentionMs";
+/// Apache RocketMQ's, in hours; the embedded broker tells it rounded up.
+const IN_HOURS: &str = "fileReservedTime";
 
 /// An answer, or why there is none.
 pub type Asked<T> = Result<T, String>;
@@ -13,6 +19,8 @@ pub type Asked<T> = Result<T, String>;
 /// Everything that was asked.
 #[derive(Debug, Clone)]
 pub struct Evidence {
+    /// When it was asked (UTC, ms).
+    pub now_ms: i64,
     /// The configuration's file, for the commands that are to be pasted.
     pub config: String,
     /// What it asks of the broker.
@@ -21,6 +29,8 @@ pub struct Evidence {
     pub initiator: Option<Deadlines>,
     /// `[notifier] crashes_workers_after`.
     pub crashes_workers_after: u32,
+    /// How long a letter may be on its way between record and topic.
+    pub under_way: Duration,
     /// Where gRPC is, and whether each wanted topic has a route there.
     pub grpc: (String, Asked<()>),
     /// What administration told; `None`: it is not configured.
@@ -95,17 +105,47 @@ pub struct ServiceFacts {
 /// A dead letter, as record and topic both know it: group, source, number, generation.
 pub type LetterId = (String, String, String, u32);
 
-/// Letters and the topics that should hold them.
+/// Letters and the topics that should hold them. The record was read before the topics and after them, so that what
+/// happens meanwhile is in either. Times are UTC, ms.
 #[derive(Debug, Clone, Default)]
 pub struct DeadFacts {
-    /// Letters that say when they were forwarded.
-    pub forwarded: BTreeSet<LetterId>,
-    /// Letters that do not.
-    pub unforwarded: BTreeSet<LetterId>,
-    /// What the topics hold.
-    pub in_topic: BTreeSet<LetterId>,
+    /// Letters that say when they were forwarded, as they were before the topics were read.
+    pub forwarded: BTreeMap<LetterId, i64>,
+    /// Open letters that were not forwarded, and when they were written.
+    pub unforwarded: BTreeMap<LetterId, i64>,
+    /// All letters, as they were after the topics were read.
+    pub known: BTreeSet<LetterId>,
+    /// What the topics hold, and since when.
+    pub in_topic: BTreeMap<LetterId, i64>,
     /// Messages of the topics that are no notifications.
     pub strangers: u64,
+    /// Messages of the topics that can't be decoded.
+    pub unreadable: u64,
+}
+
+impl BrokerFacts {
+    /// How long messages are kept where they are kept shortest; `None` if a broker does not tell it.
+    pub fn keeps(&self) -> Option<Duration> {
+        let each = self.nodes.iter().map(NodeFacts::keeps);
+        each.collect::<Option<Vec<_>>>()?.into_iter().min()
+    }
+}
+
+impl NodeFacts {
+    /// How long it keeps messages, if it tells.
+    pub fn keeps(&self) -> Option<Duration> {
+        let settings = self.settings.as_ref().ok()?;
+        let number = |name: &str| settings.get(name)?.parse::<u64>().ok();
+        number(EXACTLY)
+            .map(Duration::from_millis)
+            .or_else(|| Some(Duration::from_secs(number(IN_HOURS)?.saturating_mul(3600))))
+    }
+
+    /// Whether it is ours, which is told its settings by `ringback.toml`.
+    pub fn is_embedded(&self) -> bool {
+        let version = self.version.as_ref().ok().and_then(Option::as_deref);
+        is_embedded(version)
+    }
 }
 
 /// Why a receiver could not be reached.

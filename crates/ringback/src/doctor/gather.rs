@@ -1,15 +1,16 @@
 //! Asks everybody at once, each under a deadline. Nothing is changed, consumed or posted.
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
 use database::{Database, Migrations};
-use rocketmq::{Admin, Client, ErrorKind};
+use notification::LetterState;
+use notifier::LetterOnRecord;
+use rocketmq::{Admin, Client, Error, ErrorKind};
 use tokio::net::TcpStream;
 
 use super::evidence::{
-    Asked, BrokerFacts, DatabaseFacts, DeadFacts, NodeFacts, ServiceFacts, Unreached,
+    Asked, BrokerFacts, DatabaseFacts, DeadFacts, LetterId, NodeFacts, ServiceFacts, Unreached,
 };
 use crate::browse::dead::DLQ;
 use crate::browse::{Cursor, DeadMessage, Walk};
@@ -71,8 +72,8 @@ pub async fn broker(admin: &Admin, wanted: &Wanted) -> Asked<BrokerFacts> {
         match admin.queues("TRANS_CHECK_MAX_TIME_TOPIC").await {
             Ok(queues) => Ok(queues
                 .iter()
-                .map(|queue| queue.max - queue.min)
-                .sum::<i64>()),
+                .map(|queue| queue.max.saturating_sub(queue.min))
+                .fold(0, i64::saturating_add)),
             Err(error) if matches!(error.kind(), ErrorKind::TopicNotFound { .. }) => Ok(0),
             Err(error) => Err(error),
         }
@@ -90,7 +91,7 @@ pub async fn broker(admin: &Admin, wanted: &Wanted) -> Asked<BrokerFacts> {
 }
 
 /// How far the broker's clock is ahead, at least: a message that was stored in the future, or before it was born.
-async fn newest(admin: &Admin, wanted: &Wanted) -> Result<Option<i64>, rocketmq::Error> {
+async fn newest(admin: &Admin, wanted: &Wanted) -> Result<Option<i64>, Error> {
     let mut shown: Option<i64> = None;
     for topic in wanted.topics.keys() {
         let queues = match admin.queues(topic).await {
@@ -101,11 +102,12 @@ async fn newest(admin: &Admin, wanted: &Wanted) -> Result<Option<i64>, rocketmq:
         for queue in queues.iter().filter(|queue| queue.max > queue.min) {
             let pulled = admin.pull(&queue.queue(), queue.max - 1, 1).await?;
             for message in pulled.messages {
-                let ahead = (message.stored_ms - service::clock::now_ms()).max(0);
-                let behind = (message.born_ms - message.stored_ms).max(0);
+                let now_ms = service::clock::now_ms();
+                let ahead = message.stored_ms.saturating_sub(now_ms).max(0);
+                let behind = message.born_ms.saturating_sub(message.stored_ms).max(0);
                 let seen = if ahead >= behind { ahead } else { -behind };
                 shown = Some(match shown {
-                    Some(other) if other.abs() >= seen.abs() => other,
+                    Some(other) if other.unsigned_abs() >= seen.unsigned_abs() => other,
                     _ => seen,
                 });
             }
@@ -222,46 +224,66 @@ pub async fn endpoint(
 /// Letters on record, and what lies in the dead-letter topics.
 pub async fn dead(admin: &Admin, wanted: &Wanted, config: &database::Config) -> Asked<DeadFacts> {
     asked(READING_WITHIN, async {
-        let mut facts = DeadFacts::default();
         let database = Database::open(config)
             .await
             .map_err(|error| error.to_string())?;
-        let letters = notifier::letters_on_record(&database).await;
+        let compared = compare(admin, wanted, &database).await;
         database.close().await;
-        for letter in letters.map_err(|error| error.to_string())? {
-            let place = if letter.forwarded {
-                &mut facts.forwarded
-            } else {
-                &mut facts.unforwarded
-            };
-            place.insert((letter.group, letter.source, letter.tx_no, letter.generation));
-        }
-        let topics: Vec<String> = wanted
-            .groups
-            .keys()
-            .map(|group| format!("{DLQ}{group}"))
-            .collect();
-        let mut walk = Walk::begin(admin, &topics, &Cursor::default())
-            .await
-            .map_err(|error| error.to_string())?;
-        let mut ids = BTreeSet::new();
-        while let Some(found) = walk.next().await.map_err(|error| error.to_string())? {
-            let message = DeadMessage::read(&found.broker, &found.message);
-            // A malformed one lies on record under a number that only its notifier knows.
-            if message.source.is_none() || message.tx_no.is_none() {
-                facts.strangers += 1;
-                continue;
-            }
-            let (group, source, number, generation) = message.letter();
-            ids.insert((
-                group.to_owned(),
-                source.to_owned(),
-                number.to_owned(),
-                generation,
-            ));
-        }
-        facts.in_topic = ids;
-        Ok::<_, String>(facts)
+        compared
     })
     .await
+}
+
+async fn compare(admin: &Admin, wanted: &Wanted, database: &Database) -> Result<DeadFacts, String> {
+    let letters = async || {
+        let letters = notifier::letters_on_record(database).await;
+        letters.map_err(|error| error.to_string())
+    };
+    let mut facts = DeadFacts::default();
+    for letter in letters().await? {
+        if let Some(forwarded_ms) = letter.forwarded_ms {
+            facts.forwarded.insert(id(letter), forwarded_ms);
+        }
+    }
+    in_topics(admin, wanted, &mut facts)
+        .await
+        .map_err(|error| error.to_string())?;
+    // A letter comes before its message: of what was found none is without it now, unless nobody wrote it.
+    for letter in letters().await? {
+        let (state, died_ms, forwarded_ms) = (letter.state, letter.died_ms, letter.forwarded_ms);
+        let id = id(letter);
+        if state == LetterState::Open && forwarded_ms.is_none() {
+            facts.unforwarded.insert(id.clone(), died_ms);
+        }
+        facts.known.insert(id);
+    }
+    Ok(facts)
+}
+
+fn id(letter: LetterOnRecord) -> LetterId {
+    (letter.group, letter.source, letter.tx_no, letter.generation)
+}
+
+async fn in_topics(admin: &Admin, wanted: &Wanted, facts: &mut DeadFacts) -> Result<(), Error> {
+    let groups = wanted.groups.keys();
+    let topics: Vec<String> = groups.map(|group| format!("{DLQ}{group}")).collect();
+    let mut walk = Walk::begin(admin, &topics, &Cursor::default()).await?;
+    while let Some(found) = walk.next().await? {
+        let message = DeadMessage::read(&found.broker, &found.message);
+        // A malformed one lies on record under a number that only its notifier knows.
+        if message.source.is_none() || message.tx_no.is_none() {
+            facts.strangers += 1;
+            continue;
+        }
+        let (group, source, number, generation) = message.letter();
+        let id = (
+            group.to_owned(),
+            source.to_owned(),
+            number.to_owned(),
+            generation,
+        );
+        facts.in_topic.insert(id, message.stored_ms);
+    }
+    facts.unreadable = walk.unreadable();
+    Ok(())
 }

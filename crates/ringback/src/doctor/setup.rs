@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use super::evidence::{BrokerFacts, NodeFacts};
 use super::{Evidence, Finding, Level};
-use crate::setup::wanted::lasts;
-use crate::setup::{self, Action};
+use crate::setup::{self, Action, Change, History, Step};
 
 /// Where the version's known faults are told.
 const SPINS: &str = "https://github.com/apache/rocketmq/issues/10966";
@@ -14,7 +13,7 @@ const SPINS: &str = "https://github.com/apache/rocketmq/issues/10966";
 const QUICK_CHECKS: Duration = Duration::from_secs(3);
 /// For how long check-backs should go on while the initiator is away.
 const CHECKED_FOR: Duration = Duration::from_secs(120);
-/// The longest invisible time that the notifier asks for.
+/// The longest that a message is put off at once; longer rungs are cut into pieces.
 const LONGEST_DEFERRAL: Duration = Duration::from_secs(12 * 3600);
 
 pub(super) fn findings(evidence: &Evidence) -> Vec<Finding> {
@@ -110,11 +109,6 @@ fn version(evidence: &Evidence, node: &NodeFacts) -> Vec<Finding> {
     findings
 }
 
-/// Whether it is ours, which is told its settings by `ringback.toml`.
-fn is_embedded(node: &NodeFacts) -> bool {
-    matches!(&node.version, Ok(Some(said)) if said.starts_with("EMBEDDED"))
-}
-
 fn millis(settings: &BTreeMap<String, String>, name: &str) -> Option<Duration> {
     settings.get(name)?.parse().ok().map(Duration::from_millis)
 }
@@ -144,54 +138,55 @@ fn settings(evidence: &Evidence, node: &NodeFacts) -> Vec<Finding> {
         ),
         None => Finding::unknown(subject, "the broker does not tell it"),
     });
-    let longest = evidence
-        .wanted
-        .groups
-        .values()
-        .map(|group| lasts(&group.delays))
-        .max()
-        .unwrap_or_default();
-    let subject = format!("{name} fileReservedTime");
-    let hours = settings
-        .get("fileReservedTime")
-        .and_then(|hours| hours.parse::<u64>().ok());
-    findings.push(match hours.map(|hours| Duration::from_secs(hours * 3600)) {
-        Some(kept) if kept > longest => Finding::ok(
-            subject,
-            format!("{}, longest ladder {}", span(kept), span(longest)),
-        ),
-        Some(kept) => Finding::bad(
-            Level::Fail,
-            subject,
-            format!(
-                "{}: a message that waits for its next attempt can be deleted",
-                span(kept)
-            ),
-            format!("longer than the longest ladder, {}", span(longest)),
-            update(
-                "fileReservedTime",
-                &(longest.as_secs() / 3600 + 48).to_string(),
-            ),
-        ),
-        None => Finding::unknown(subject, "the broker does not tell it"),
-    });
+    findings.push(retention(evidence, node, &update));
     findings.extend(checks(evidence, node, settings, &update));
-    let subject = format!("{name} maxInvisibleTimeMills");
-    findings.push(match millis(settings, "maxInvisibleTimeMills") {
-        Some(most) if most < LONGEST_DEFERRAL => Finding::bad(
-            Level::Fail,
-            subject,
-            span(most),
-            format!("at least {}", span(LONGEST_DEFERRAL)),
-            "maxInvisibleTimeMills=43200000 in rmq-proxy.json, and a restart of the proxy",
-        ),
-        Some(most) => Finding::ok(subject, span(most)),
-        None => Finding::unknown(
-            subject,
-            "a proxy tells it nobody; rmq-proxy.json must leave it at 43200000 (12h) or more",
-        ),
-    });
     findings
+}
+
+/// How long messages are kept against how long one is put off.
+fn retention(
+    evidence: &Evidence,
+    node: &NodeFacts,
+    update: &dyn Fn(&str, &str) -> String,
+) -> Finding {
+    let name = &node.name;
+    let embedded = node.is_embedded();
+    let subject = if embedded {
+        format!("{name} retention")
+    } else {
+        format!("{name} fileReservedTime")
+    };
+    let Some(kept) = node.keeps() else {
+        return Finding::unknown(subject, "the broker does not tell it");
+    };
+    if embedded {
+        let is = format!("{}; what was put off is kept until its time", span(kept));
+        return Finding::ok(subject, is);
+    }
+    // A message is written anew for each redelivery, so it must outlive one wait, not the ladder.
+    let groups = evidence.wanted.groups.values();
+    let rungs = groups.flat_map(|group| &group.delays).copied();
+    let longest = rungs.max().unwrap_or_default().min(LONGEST_DEFERRAL);
+    let enough = longest.saturating_mul(2);
+    let level = match kept {
+        kept if kept > enough => {
+            let is = format!("{}, longest wait {}", span(kept), span(longest));
+            return Finding::ok(subject, is);
+        }
+        kept if kept > longest => Level::Warn,
+        _ => Level::Fail,
+    };
+    let hours = enough.as_secs().div_ceil(3600).saturating_add(1).max(48);
+    Finding::bad(
+        level,
+        subject,
+        format!(
+            "{}: a message that waits for its next attempt can be deleted",
+            span(kept)
+        ),
+        format!("longer than twice the longest wait, {}", span(longest)),
+        update("fileReservedTime", &hours.to_string()),
+    )
 }
 
 /// Check-backs against the initiator's deadlines.
@@ -217,8 +212,10 @@ fn checks(
         )];
     };
     // A half carries its own time to the first check-back, so transactionTimeOut is of no account.
-    let window = deadlines.check_back_after + interval * most;
-    let slower = if is_embedded(node) {
+    let window = deadlines
+        .check_back_after
+        .saturating_add(interval.saturating_mul(most));
+    let slower = if node.is_embedded() {
         "[broker.embedded] check_interval = \"30s\", and a restart of the broker".to_owned()
     } else {
         update("transactionCheckInterval", "30000")
@@ -235,7 +232,7 @@ fn checks(
     } else {
         Finding::ok(subject, format!("up to {most}, {} apart", span(interval)))
     });
-    if interval < QUICK_CHECKS && !is_embedded(node) {
+    if interval < QUICK_CHECKS && !node.is_embedded() {
         findings.push(Finding::bad(
             Level::Warn,
             format!("{name} transactionCheckInterval"),
@@ -256,7 +253,7 @@ fn checks(
 /// What `init` would do is what is wrong.
 fn topics_and_groups(evidence: &Evidence, facts: &BrokerFacts) -> Vec<Finding> {
     let init = format!("ringback init --config {}", evidence.config);
-    let changes = match setup::plan(&evidence.wanted, &facts.found) {
+    let changes = match setup::plan(&evidence.wanted, &facts.found, History::Received) {
         Ok(changes) => changes,
         Err(failure) => {
             let each = failure.message.lines().map(|line| {
@@ -281,13 +278,7 @@ fn topics_and_groups(evidence: &Evidence, facts: &BrokerFacts) -> Vec<Finding> {
             change.detail,
             init.clone(),
         ),
-        Action::Begun => Finding::bad(
-            Level::Warn,
-            change.subject,
-            "has not polled every queue yet: it may begin behind what is sent before it does",
-            change.detail,
-            init.clone(),
-        ),
+        Action::Begun => begins(change, facts, &init),
         Action::Changed | Action::Migrated => Finding::bad(
             Level::Fail,
             change.subject,
@@ -297,6 +288,39 @@ fn topics_and_groups(evidence: &Evidence, facts: &BrokerFacts) -> Vec<Finding> {
         ),
     });
     judged.collect()
+}
+
+/// A group that has no place in a topic yet.
+fn begins(change: Change, facts: &BrokerFacts, init: &str) -> Finding {
+    let Some(Step::Begin { group, topic, .. }) = change.step else {
+        return Finding::unknown(change.subject, change.detail);
+    };
+    if facts.found.embedded {
+        let is = format!("begins with the first message that lies in {topic}");
+        return Finding::ok(change.subject, is);
+    }
+    let lie = facts.found.places.get(&(group, topic.clone()));
+    match lie.map_or(0, |place| place.history) {
+        0 => Finding::bad(
+            Level::Warn,
+            change.subject,
+            format!(
+                "has no place in {topic} yet: it may begin behind what is sent before its first poll"
+            ),
+            change.detail,
+            init,
+        ),
+        lie => Finding::bad(
+            Level::Fail,
+            change.subject,
+            format!(
+                "has no place in {topic}, where {} lie: it may begin behind them and never receive them",
+                crate::render::count(lie, "message")
+            ),
+            change.detail,
+            format!("{init}   (before its notifier starts; to pass over them: --skip-history)"),
+        ),
+    }
 }
 
 fn out_of_checks(evidence: &Evidence, facts: &BrokerFacts) -> Finding {

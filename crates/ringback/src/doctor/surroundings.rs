@@ -4,13 +4,17 @@ use super::evidence::{DatabaseFacts, ServiceFacts, Unreached};
 use super::{Evidence, Finding, Level};
 
 /// Beyond this, signatures are refused and times mislead.
-const MOST_SKEW_MS: i64 = 5_000;
+const MOST_SKEW_MS: u64 = 5_000;
 
 pub(super) fn findings(evidence: &Evidence) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(Ok(facts)) = &evidence.broker {
         findings.push(match facts.clock_ahead_ms {
-            Some(ahead) => clock("broker", ahead),
+            Some(ahead) => clock(
+                "broker",
+                ahead,
+                "the newest messages show no difference (they would not show each)",
+            ),
             None => Finding::unknown(
                 "broker clock",
                 "only messages show it, and there is none yet in the configured topics",
@@ -21,7 +25,8 @@ pub(super) fn findings(evidence: &Evidence) -> Vec<Finding> {
     for service in &evidence.services {
         findings.push(self::service(service));
         if let Some(ahead) = service.clock_ahead_ms {
-            findings.push(clock(&service.name, ahead));
+            let agrees = "agrees with this machine's to within 5 s";
+            findings.push(clock(&service.name, ahead, agrees));
         }
     }
     for (id, address, answer) in &evidence.endpoints {
@@ -53,16 +58,18 @@ pub(super) fn findings(evidence: &Evidence) -> Vec<Finding> {
     findings
 }
 
-fn clock(whose: &str, ahead_ms: i64) -> Finding {
+/// `agrees` says what is known when nothing is wrong.
+fn clock(whose: &str, ahead_ms: i64, agrees: &str) -> Finding {
     let subject = format!("{whose} clock");
-    if ahead_ms.abs() <= MOST_SKEW_MS {
-        return Finding::ok(subject, "agrees with this machine's");
+    let apart_ms = ahead_ms.unsigned_abs();
+    if apart_ms <= MOST_SKEW_MS {
+        return Finding::ok(subject, agrees);
     }
     let direction = if ahead_ms > 0 { "ahead of" } else { "behind" };
     Finding::bad(
         Level::Warn,
         subject,
-        format!("{} s {direction} this machine's", ahead_ms.abs() / 1000),
+        format!("{} s {direction} this machine's", apart_ms / 1000),
         "within 5 s",
         "timedatectl set-ntp true   (on both machines)",
     )

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use database::Schema;
@@ -8,9 +8,16 @@ use super::evidence::{
     BrokerFacts, DatabaseFacts, DeadFacts, Deadlines, LetterId, NodeFacts, ServiceFacts, Unreached,
 };
 use super::*;
-use crate::setup::found::{FoundGroup, FoundTopic};
+use crate::setup::found::{FoundGroup, FoundTopic, Place};
 use crate::setup::wanted::WantedGroup;
 use crate::setup::{Found, Wanted};
+
+const HOUR: i64 = 3_600_000;
+const NOW: i64 = 1_772_600_000_000;
+
+fn in_topic() -> (String, String) {
+    ("bank2".to_owned(), "topic_txmsg".to_owned())
+}
 
 fn seconds(list: &[u64]) -> Vec<Duration> {
     list.iter().copied().map(Duration::from_secs).collect()
@@ -23,7 +30,6 @@ fn node() -> NodeFacts {
         ("transactionTimeOut", "6000"),
         ("transactionCheckInterval", "30000"),
         ("transactionCheckMax", "15"),
-        ("maxInvisibleTimeMills", "43200000"),
     ];
     NodeFacts {
         name: "broker-a".into(),
@@ -58,6 +64,8 @@ fn healthy() -> Evidence {
         unknown: vec![],
     };
     Evidence {
+        now_ms: NOW,
+        under_way: Duration::from_secs(140),
         config: "ringback.toml".into(),
         wanted: Wanted {
             topics: BTreeMap::from([("topic_txmsg".to_owned(), TopicKind::Transaction)]),
@@ -85,7 +93,8 @@ fn healthy() -> Evidence {
                     consume_enabled: true,
                     broker: "broker-a".into(),
                 }],
-                begun: [("bank2".to_owned(), "topic_txmsg".to_owned())].into(),
+                places: [(in_topic(), Place::default())].into(),
+                embedded: false,
             },
             nodes: vec![node()],
             out_of_checks: Ok(0),
@@ -103,10 +112,10 @@ fn healthy() -> Evidence {
         }],
         endpoints: vec![("bank2".into(), "127.0.0.1:8182".into(), Ok(()))],
         dead: Some(Ok(DeadFacts {
-            forwarded: [letter("000000000001")].into(),
-            unforwarded: BTreeSet::new(),
-            in_topic: [letter("000000000001")].into(),
-            strangers: 0,
+            forwarded: [(letter("000000000001"), NOW - HOUR)].into(),
+            known: [letter("000000000001")].into(),
+            in_topic: [(letter("000000000001"), NOW - HOUR)].into(),
+            ..DeadFacts::default()
         })),
     }
 }
@@ -135,6 +144,11 @@ fn only(change: impl FnOnce(&mut Evidence)) -> (Level, String, String) {
 
 fn facts(evidence: &mut Evidence) -> &mut BrokerFacts {
     evidence.broker.as_mut().unwrap().as_mut().unwrap()
+}
+
+fn embedded(evidence: &mut Evidence) {
+    facts(evidence).found.embedded = true;
+    facts(evidence).nodes[0].version = Ok(Some("EMBEDDED_0_1_0".into()));
 }
 
 fn set(evidence: &mut Evidence, name: &str, value: &str) {
@@ -203,8 +217,27 @@ fn what_init_would_do_is_what_is_wrong() {
     let (level, _, is) = only(|e| facts(e).found.topics[0].kind = TopicKind::Normal);
     assert_eq!(level, Level::Fail);
     assert!(is.contains("exists as NORMAL"), "{is}");
-    let (level, ..) = only(|e| facts(e).found.begun.clear());
-    assert_eq!(level, Level::Warn);
+}
+
+#[test]
+fn a_group_without_a_place_is_told_and_what_lies_before_it() {
+    let without = |history| {
+        move |e: &mut Evidence| {
+            let place = Place { open: 8, history };
+            facts(e).found.places.insert(in_topic(), place);
+        }
+    };
+    let (level, subject, _) = only(without(0));
+    assert_eq!((level, subject.as_str()), (Level::Warn, "group bank2"));
+    let (level, _, is) = only(without(1190));
+    assert_eq!(level, Level::Fail);
+    assert!(is.contains("where 1190 messages lie"), "{is}");
+    // The embedded broker begins with the first message that lies there.
+    let ill = after(|e| {
+        without(1190)(e);
+        embedded(e);
+    });
+    assert_eq!(ill, []);
 }
 
 #[test]
@@ -214,20 +247,6 @@ fn settings_that_lose_messages_are_told() {
         (level, subject.as_str()),
         (Level::Warn, "broker-a flushDiskType")
     );
-    let (level, subject, _) = only(|e| {
-        let group = e.wanted.groups.get_mut("bank2").unwrap();
-        group.delays = seconds(&[80 * 3600]);
-        facts(e).found.groups[0].delays = seconds(&[80 * 3600]);
-    });
-    assert_eq!(
-        (level, subject.as_str()),
-        (Level::Fail, "broker-a fileReservedTime")
-    );
-    let (level, subject, _) = only(|e| set(e, "maxInvisibleTimeMills", "3600000"));
-    assert_eq!(
-        (level, subject.as_str()),
-        (Level::Fail, "broker-a maxInvisibleTimeMills")
-    );
     let (level, ..) = only(|e| facts(e).nodes[0].settings = Err("no answer".into()));
     assert_eq!(level, Level::Unknown);
     let silent = after(|e| facts(e).nodes[0].settings = Ok(BTreeMap::new()));
@@ -235,7 +254,75 @@ fn settings_that_lose_messages_are_told() {
         silent.iter().all(|(level, ..)| *level == Level::Unknown),
         "{silent:?}"
     );
-    assert_eq!(silent.len(), 4);
+    assert_eq!(silent.len(), 3);
+}
+
+#[test]
+fn a_wait_that_outlasts_the_retention_is_told() {
+    let after = |rungs: &[u64], hours: &str| {
+        after(|e| {
+            let group = e.wanted.groups.get_mut("bank2").unwrap();
+            group.delays = seconds(rungs);
+            facts(e).found.groups[0].delays = seconds(rungs);
+            set(e, "fileReservedTime", hours);
+        })
+    };
+    let hours = |hours: u64| hours * 3600;
+    // Many rungs may last longer than the retention, as each is written anew; one may not.
+    assert_eq!(after(&[hours(2); 40], "5"), []);
+    for (rung, kept, level) in [
+        (2, "4", Level::Warn),
+        (2, "2", Level::Fail),
+        // It is cut into pieces of 12 h.
+        (80, "12", Level::Fail),
+        (80, "24", Level::Warn),
+    ] {
+        let ill = after(&[hours(rung)], kept);
+        let [(was, subject, _)] = ill.as_slice() else {
+            panic!("{ill:?}");
+        };
+        assert_eq!(
+            (*was, subject.as_str()),
+            (level, "broker-a fileReservedTime")
+        );
+    }
+    assert_eq!(after(&[10], &u64::MAX.to_string()), []);
+}
+
+#[test]
+fn the_embedded_broker_is_mended_by_its_configuration_and_tells_its_retention_exactly() {
+    let mut evidence = healthy();
+    embedded(&mut evidence);
+    for (name, value) in [
+        ("retentionMs", "5400000"),
+        ("fileReservedTime", "2"),
+        ("transactionCheckInterval", "2000"),
+        ("flushDiskType", "SYNC_FLUSH"),
+    ] {
+        set(&mut evidence, name, value);
+    }
+    facts(&mut evidence).found.topics[0].kind = TopicKind::Normal;
+    let found = findings(&evidence);
+    assert!(
+        found
+            .iter()
+            .any(|f| f.subject == "broker-a retention" && f.is.starts_with("1h 30m"))
+    );
+    for finding in &found {
+        let text = format!("{} {:?}", finding.is, finding.fix);
+        assert!(!text.contains("mqadmin"), "{text}");
+    }
+}
+
+#[test]
+fn settings_of_any_size_are_reckoned_with() {
+    let most = u64::MAX.to_string();
+    let ill = after(|e| {
+        set(e, "transactionCheckInterval", &most);
+        set(e, "transactionCheckMax", "4294967295");
+        set(e, "fileReservedTime", &most);
+    });
+    assert_eq!(ill, []);
 }
 
 #[test]
@@ -353,13 +440,48 @@ fn letters_and_topics_that_disagree_are_told() {
         is.starts_with("1 forwarded, and no longer in the topic: …000001"),
         "{is}"
     );
-    let (level, _, is) = only(|e| _ = dead(e).in_topic.insert(letter("000000000002")));
+    let (level, _, is) = only(|e| _ = dead(e).in_topic.insert(letter("000000000002"), NOW - HOUR));
     assert_eq!(level, Level::Fail);
     assert!(is.contains("no letter: …000002"), "{is}");
-    let (level, ..) = only(|e| _ = dead(e).unforwarded.insert(letter("000000000003")));
+    let (level, ..) = only(|e| {
+        _ = dead(e)
+            .unforwarded
+            .insert(letter("000000000003"), NOW - HOUR)
+    });
     assert_eq!(level, Level::Warn);
+    let (level, _, is) = only(|e| dead(e).unreadable = 2);
+    assert_eq!(level, Level::Unknown);
+    assert!(is.starts_with("2 in the topic can't be decoded"), "{is}");
     let (level, ..) = only(|e| dead(e).strangers = 1);
     assert_eq!(level, Level::Unknown);
     let (level, ..) = only(|e| e.dead = Some(Err("no answer".into())));
     assert_eq!(level, Level::Unknown);
+}
+
+#[test]
+fn a_letter_that_is_under_way_or_older_than_the_retention_is_no_fault() {
+    fn dead(evidence: &mut Evidence) -> &mut DeadFacts {
+        evidence.dead.as_mut().unwrap().as_mut().unwrap()
+    }
+    let minutes = |minutes: i64| NOW - minutes * 60_000;
+    let ill = after(|e| {
+        let dead = dead(e);
+        dead.in_topic.insert(letter("000000000002"), minutes(2));
+        dead.unforwarded.insert(letter("000000000003"), minutes(2));
+    });
+    assert_eq!(ill, []);
+    // Kept for 72 h: what was forwarded or died before that is gone from the broker by now.
+    let old = NOW - 73 * HOUR;
+    let ill = after(|e| {
+        let dead = dead(e);
+        dead.forwarded.insert(letter("000000000004"), old);
+        dead.unforwarded.insert(letter("000000000005"), old);
+    });
+    assert_eq!(ill, []);
+    let (level, ..) = only(|e| {
+        dead(e)
+            .forwarded
+            .insert(letter("000000000004"), NOW - 71 * HOUR);
+    });
+    assert_eq!(level, Level::Warn);
 }

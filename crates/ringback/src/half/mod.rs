@@ -1,23 +1,13 @@
 //! Half messages at the broker: those in flight, and those that ran out of check-backs. The core of `ringback half`.
 //!
-//! Apache RocketMQ keeps halves in `RMQ_SYS_TRANS_HALF_TOPIC` and writes down in `RMQ_SYS_TRANS_OP_HALF_TOPIC` which of
-//! them were ended: messages with tag `d` whose body is a list of offsets, `0,2,`. Each check-back puts the half back
-//! under a new offset, with its first one in `TRAN_PREPARED_QUEUE_OFFSET`. A half is in flight when none of its
-//! offsets was ended and the broker has not passed it. The embedded broker shows only what is in flight.
-
-mod gather;
-
-use std::collections::{BTreeMap, BTreeSet};
+//! Which there are, [`rocketmq::Admin::halves`] finds out; what becomes of each is judged here by what its initiator
+//! says, and is pure.
 
 use notification::message as property;
 use notification::{BusinessState, Outcome};
-use rocketmq::StoredMessage;
+use rocketmq::{HalfAt, Halves};
 use serde::Serialize;
 
-pub use gather::halves;
-
-/// The property that holds a half's first offset, on copies that a check-back put back.
-const FIRST_OFFSET: &str = "TRAN_PREPARED_QUEUE_OFFSET";
 /// The property that counts check-backs.
 const CHECKS: &str = "TRANSACTION_CHECK_TIMES";
 
@@ -55,7 +45,8 @@ pub enum Stage {
 }
 
 impl HalfMessage {
-    fn read(stage: Stage, broker: &str, message: &StoredMessage) -> Self {
+    fn read(stage: Stage, half: &HalfAt) -> Self {
+        let HalfAt { broker, message } = half;
         let say = |name: &str| message.properties.get(name).cloned();
         Self {
             stage,
@@ -63,48 +54,20 @@ impl HalfMessage {
             source: say(property::SOURCE),
             business_key: say(property::BUSINESS_KEY),
             topic: message.origin().map(ToOwned::to_owned),
-            broker: broker.to_owned(),
+            broker: broker.clone(),
             born_ms: message.born_ms,
             checks: say(CHECKS).and_then(|text| text.parse().ok()).unwrap_or(0),
             message_id: message.message_id().map(ToOwned::to_owned),
         }
     }
-}
 
-/// The offsets that an op message says were ended.
-fn ended(op: &StoredMessage) -> impl Iterator<Item = i64> {
-    let body = String::from_utf8_lossy(&op.body).into_owned();
-    let removed = op.tags() == Some("d");
-    let offsets: Vec<i64> = body
-        .split(',')
-        .filter(|_| removed)
-        .filter_map(|offset| offset.trim().parse().ok())
-        .collect();
-    offsets.into_iter()
-}
-
-/// Of one queue's halves those that were not ended, each once: as its newest copy.
-fn in_flight(broker: &str, halves: &[StoredMessage], ended: &BTreeSet<i64>) -> Vec<HalfMessage> {
-    let mut newest: BTreeMap<(i64, Option<&str>), &StoredMessage> = BTreeMap::new();
-    let mut over: BTreeSet<(i64, Option<&str>)> = BTreeSet::new();
-    for half in halves {
-        let first = half
-            .properties
-            .get(FIRST_OFFSET)
-            .and_then(|text| text.parse().ok());
-        let first = first.unwrap_or(half.queue_offset);
-        // Copies that were put back share the first offset and the sender's id.
-        let key = (first, half.message_id());
-        if ended.contains(&half.queue_offset) || ended.contains(&first) {
-            over.insert(key);
-        }
-        newest.insert(key, half);
+    /// Those in flight, then those that were given up.
+    pub fn all(halves: &Halves) -> Vec<Self> {
+        let read = |stage| move |half| Self::read(stage, half);
+        let in_flight = halves.open.iter().map(read(Stage::InFlight));
+        let given_up = halves.given_up.iter().map(read(Stage::OutOfChecks));
+        in_flight.chain(given_up).collect()
     }
-    newest
-        .into_iter()
-        .filter(|(key, _)| !over.contains(key))
-        .map(|(_, half)| HalfMessage::read(Stage::InFlight, broker, half))
-        .collect()
 }
 
 /// What the initiator says of it.
@@ -165,61 +128,17 @@ pub fn fate(half: &HalfMessage, said: Said, age_ms: i64, deadline_ms: i64) -> &'
 
 #[cfg(test)]
 mod tests {
+    use rocketmq::StoredMessage;
+
     use super::*;
-
-    fn half(offset: i64, id: &str, first: Option<i64>) -> StoredMessage {
-        let mut properties = BTreeMap::from([("UNIQ_KEY".to_owned(), id.to_owned())]);
-        if let Some(first) = first {
-            properties.insert(FIRST_OFFSET.to_owned(), first.to_string());
-        }
-        StoredMessage {
-            queue_offset: offset,
-            properties,
-            ..StoredMessage::default()
-        }
-    }
-
-    fn op(body: &'static str, tag: &str) -> StoredMessage {
-        StoredMessage {
-            body: body.into(),
-            properties: BTreeMap::from([("TAGS".to_owned(), tag.to_owned())]),
-            ..StoredMessage::default()
-        }
-    }
-
-    #[test]
-    fn an_op_message_lists_offsets_that_were_ended() {
-        assert_eq!(ended(&op("0,2,", "d")).collect::<Vec<_>>(), [0, 2]);
-        assert_eq!(ended(&op("14", "d")).collect::<Vec<_>>(), [14]);
-        assert_eq!(ended(&op("0,2,", "x")).count(), 0);
-        assert_eq!(ended(&op("a,,7", "d")).collect::<Vec<_>>(), [7]);
-    }
-
-    /// As 5.5.0 was seen to keep them: b was checked back twice, c was ended by its first offset.
-    #[test]
-    fn in_flight_is_what_no_offset_of_was_ended() {
-        let halves = [
-            half(10, "a", None),
-            half(11, "b", None),
-            half(12, "b", Some(11)),
-            half(13, "b", Some(11)),
-            half(14, "c", Some(9)),
-        ];
-        let ids = |ended: &[i64]| {
-            let ended = ended.iter().copied().collect();
-            let found = in_flight("broker-a", &halves, &ended).into_iter();
-            found
-                .map(|half| half.message_id.unwrap())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(ids(&[]), ["c", "a", "b"]);
-        assert_eq!(ids(&[10]), ["c", "b"]);
-        assert_eq!(ids(&[13, 9]), ["a"]);
-    }
 
     #[test]
     fn what_becomes_of_it_is_told_by_what_the_initiator_says() {
-        let mut half = HalfMessage::read(Stage::InFlight, "broker-a", &half(0, "a", None));
+        let at = HalfAt {
+            broker: "broker-a".into(),
+            message: StoredMessage::default(),
+        };
+        let mut half = HalfMessage::read(Stage::InFlight, &at);
         let tell =
             |half: &HalfMessage, state, age| fate(half, Said::Result(state, None), age, 25_000);
         assert!(tell(&half, BusinessState::Committed, 0).starts_with("committed: becomes visible"));

@@ -16,7 +16,13 @@ const ENDING: usize = 6;
 
 /// The table of `dlq topic list`, and the lines below it.
 pub fn list(page: &Page, now: &Now) -> String {
-    let foot = foot(page);
+    let mut foot = foot(page);
+    if page.unreadable > 0 {
+        foot.push_str(&format!(
+            "\n{} can't be decoded and were stepped over; the log names their places.",
+            count(page.unreadable, "message")
+        ));
+    }
     if page.messages.is_empty() {
         return foot;
     }
@@ -173,6 +179,7 @@ mod tests {
             topics: vec!["%DLQ%bank2".into()],
             queues,
             lie,
+            unreadable: 0,
             messages,
             after: None,
         }
@@ -205,6 +212,9 @@ More: ringback dlq topic list --after %DLQ%bank2/broker-a/0/2"
             list(&page(vec![], 3, 1), &now()),
             "None of the 3 messages in %DLQ%bank2 is what was asked for."
         );
+        let mut broken = page(vec![], 3, 1);
+        broken.unreadable = 1;
+        assert!(list(&broken, &now()).contains("\n1 message can't be decoded"));
     }
 
     #[test]

@@ -16,8 +16,8 @@ pub struct Told {
     pub fate: &'static str,
 }
 
-/// The table, and the line below it.
-pub fn text(halves: &[Told], now: &Now) -> String {
+/// The table, and the line below it. `unreadable` messages of the broker's topics can't be decoded.
+pub fn text(halves: &[Told], unreadable: u64, now: &Now) -> String {
     let of = |stage: Stage| {
         let number = halves
             .iter()
@@ -26,8 +26,17 @@ pub fn text(halves: &[Told], now: &Now) -> String {
         u64::try_from(number).unwrap_or(u64::MAX)
     };
     let (flying, given_up) = (of(Stage::InFlight), of(Stage::OutOfChecks));
+    let passed_over = match unreadable {
+        0 => String::new(),
+        more => format!(
+            "\n{} can't be decoded and were stepped over: each may be a half, or the end of one.",
+            count(more, "message")
+        ),
+    };
     if halves.is_empty() {
-        return "No half message is in flight, and none ran out of check-backs.".to_owned();
+        return format!(
+            "No half message is in flight, and none ran out of check-backs.{passed_over}"
+        );
     }
     let head = ["ID", "AGE", "CHECKS", "KEY", "WHAT BECOMES OF IT"].map(ToOwned::to_owned);
     let rows = halves.iter().map(|told| {
@@ -54,7 +63,7 @@ pub fn text(halves: &[Told], now: &Now) -> String {
     });
     let table = columns(std::iter::once(head).chain(rows).collect());
     format!(
-        "{table}\n{} in flight, {given_up} out of check-backs.",
+        "{table}\n{} in flight, {given_up} out of check-backs.{passed_over}",
         count(flying, "half message")
     )
 }
@@ -87,15 +96,18 @@ mod tests {
             fate: "rolled back: goes at the next check-back",
         };
         assert_eq!(
-            text(&[told], &now),
+            text(&[told], 0, &now),
             "\
 ID       AGE   CHECKS  KEY            WHAT BECOMES OF IT
 …e09f52  21 s  4       transfer 7.00  rolled back: goes at the next check-back
 1 half message in flight, 0 out of check-backs."
         );
         assert_eq!(
-            text(&[], &now),
+            text(&[], 0, &now),
             "No half message is in flight, and none ran out of check-backs."
         );
+        assert!(text(&[], 2, &now).ends_with(
+            "\n2 messages can't be decoded and were stepped over: each may be a half, or the end of one."
+        ));
     }
 }

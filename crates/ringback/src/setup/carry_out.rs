@@ -1,38 +1,13 @@
 //! Reads what is at the broker, and does what the plan says.
 
-use std::time::Duration;
+use rocketmq::{Admin, Error};
 
-use rocketmq::{Admin, Client, Consumer, ConsumerConfig, Deferral, Delivery, Error};
-use tokio::time::Instant;
-
-use super::found::{Found, FoundGroup, FoundTopic};
-use super::plan::Step;
+use super::found::{Found, FoundGroup, FoundTopic, Place};
+use super::plan::{History, Step};
 use super::wanted::Wanted;
 
-/// The shortest long poll that servers hold.
-const LONG_POLL: Duration = Duration::from_secs(5);
-/// The shortest lease that servers give.
-const LEASE: Duration = Duration::from_secs(10);
-/// Between two looks whether the first poll has arrived everywhere.
-const LOOK_EVERY: Duration = Duration::from_millis(300);
-
-/// Why a step was not carried out.
-#[derive(Debug, thiserror::Error)]
-pub enum StepError {
-    /// The broker refused or is away.
-    #[error(transparent)]
-    Broker(#[from] Error),
-    /// The poll did not reach every queue in time.
-    #[error("group {group} has not polled every queue of {topic} within {}: is the broker's gRPC service up?", humantime::format_duration(*.within))]
-    NotPolled {
-        /// Who.
-        group: String,
-        /// What.
-        topic: String,
-        /// How long was waited.
-        within: Duration,
-    },
-}
+/// What the embedded broker's version begins with.
+const EMBEDDED: &str = "EMBEDDED";
 
 /// Reads what concerns the wanted topics and groups.
 ///
@@ -40,7 +15,12 @@ pub enum StepError {
 /// The broker refuses or is away.
 pub async fn read(admin: &Admin, wanted: &Wanted) -> Result<Found, Error> {
     let cluster = admin.cluster().await?;
+    let mut embedded = false;
+    for node in cluster.masters() {
+        embedded |= is_embedded(admin.broker_version(node).await?.as_deref());
+    }
     let mut found = Found {
+        embedded,
         brokers: cluster.masters().map(|node| node.name.clone()).collect(),
         ..Found::default()
     };
@@ -68,99 +48,64 @@ pub async fn read(admin: &Admin, wanted: &Wanted) -> Result<Found, Error> {
     for (group, wanted) in &wanted.groups {
         let is_there = found.groups.iter().any(|found| found.name == *group);
         for topic in &wanted.topics {
-            let topic_is_there = found.topics.iter().any(|found| found.name == *topic);
-            if is_there && topic_is_there && has_begun(admin, group, topic).await? {
-                found.begun.insert((group.clone(), topic.clone()));
+            if found.topics.iter().any(|found| found.name == *topic) {
+                let place = place(admin, group, is_there, topic).await?;
+                let of = (group.clone(), topic.clone());
+                found.places.insert(of, place);
             }
         }
     }
     Ok(found)
 }
 
-/// Whether the group has its place in every queue of the topic.
-async fn has_begun(admin: &Admin, group: &str, topic: &str) -> Result<bool, Error> {
-    let queues = admin.queues(topic).await?;
-    for queue in &queues {
-        if admin.group_offset(group, &queue.queue()).await?.is_none() {
-            return Ok(false);
-        }
-    }
-    Ok(!queues.is_empty())
+/// Whether that is what the embedded broker calls itself.
+pub fn is_embedded(version: Option<&str>) -> bool {
+    version.is_some_and(|version| version.starts_with(EMBEDDED))
 }
 
-/// Does one step, in at most so much time.
+async fn place(admin: &Admin, group: &str, is_there: bool, topic: &str) -> Result<Place, Error> {
+    let mut place = Place::default();
+    for ends in admin.queues(topic).await? {
+        let has_offset = is_there && admin.group_offset(group, &ends.queue()).await?.is_some();
+        if !has_offset {
+            place.open += 1;
+            let lie = ends.max.saturating_sub(ends.min);
+            place.history = place
+                .history
+                .saturating_add(u64::try_from(lie).unwrap_or(0));
+        }
+    }
+    Ok(place)
+}
+
+/// Does one step.
 ///
 /// # Errors
-/// The broker refuses or is away, or the time was not enough.
-pub async fn carry_out(
-    admin: &Admin,
-    client: &Client,
-    step: &Step,
-    within: Duration,
-) -> Result<(), StepError> {
+/// The broker refuses or is away.
+pub async fn carry_out(admin: &Admin, step: &Step) -> Result<(), Error> {
     match step {
-        Step::CreateTopic(spec) => Ok(admin.add_topic(spec).await?),
-        Step::CreateGroup(spec) => Ok(admin.adjust_group(spec).await?),
-        Step::FirstPoll { group, topic } => first_poll(admin, client, group, topic, within).await,
+        Step::CreateTopic(spec) => admin.add_topic(spec).await,
+        Step::CreateGroup(spec) => admin.adjust_group(spec).await,
+        Step::Begin {
+            group,
+            topic,
+            history,
+        } => begin(admin, group, topic, *history).await,
     }
 }
 
-/// Polls until the group's place in every queue is on record at the broker. What the poll brings goes back at once:
-/// one message at a time is taken, and none of them uses an attempt.
-async fn first_poll(
-    admin: &Admin,
-    client: &Client,
-    group: &str,
-    topic: &str,
-    within: Duration,
-) -> Result<(), StepError> {
-    let until = Instant::now() + within;
-    let consumer = Consumer::start(
-        client,
-        ConsumerConfig {
-            group: group.to_owned(),
-            topic: topic.to_owned(),
-            lease: LEASE,
-            permits: 1,
-            batch: 1,
-            polls: 1,
-            long_poll: LONG_POLL,
-            ..ConsumerConfig::default()
-        },
-    )
-    .await?;
-    let begun = loop {
-        let looked = has_begun(admin, group, topic).await;
-        if matches!(looked, Ok(true)) || Instant::now() >= until {
-            break looked;
+/// Gives the group its offset in every queue in which it has none; nothing is received for it.
+async fn begin(admin: &Admin, group: &str, topic: &str, history: History) -> Result<(), Error> {
+    for ends in admin.queues(topic).await? {
+        let queue = ends.queue();
+        if admin.group_offset(group, &queue).await?.is_some() {
+            continue;
         }
-        tokio::select! {
-            Some(received) = consumer.next() => give_back(received).await,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-        }
-    };
-    // A poll that has begun is let finish: what it brings would stay hidden for its lease.
-    consumer.stop();
-    while let Some(received) = consumer.next().await {
-        give_back(received).await;
+        let offset = match history {
+            History::Received => ends.min,
+            History::Skipped => ends.max,
+        };
+        admin.set_group_offset(group, &queue, offset).await?;
     }
-    consumer.close().await;
-    if begun? {
-        return Ok(());
-    }
-    Err(StepError::NotPolled {
-        group: group.to_owned(),
-        topic: topic.to_owned(),
-        within,
-    })
-}
-
-/// Hands messages back to the group, to be delivered again at once.
-async fn give_back(received: Vec<Delivery>) {
-    for delivery in received {
-        if let Err(error) = delivery.defer(Duration::ZERO, Deferral::Suspended).await {
-            // It comes back by itself when its lease is over.
-            tracing::warn!(%error, "a message of the first poll comes back after its lease");
-        }
-    }
+    Ok(())
 }

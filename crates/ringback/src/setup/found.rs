@@ -1,6 +1,6 @@
 //! What is at the broker: read over administration, looked at by [`plan`](super::plan()) alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rocketmq::TopicKind;
@@ -14,8 +14,19 @@ pub struct Found {
     pub topics: Vec<FoundTopic>,
     /// One for each broker that has it.
     pub groups: Vec<FoundGroup>,
-    /// Groups that have polled every queue of a topic at least once: (group, topic).
-    pub begun: BTreeSet<(String, String)>,
+    /// How groups stand in topics that are there: (group, topic).
+    pub places: BTreeMap<(String, String), Place>,
+    /// Whether it is the embedded broker, which has no other tools than these.
+    pub embedded: bool,
+}
+
+/// How a group stands in a topic.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Queues in which the group has no offset: where it would begin there is the broker's choice.
+    pub open: usize,
+    /// Messages that lie in those queues.
+    pub history: u64,
 }
 
 /// A topic on one broker.

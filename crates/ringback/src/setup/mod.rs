@@ -3,8 +3,8 @@
 //!
 //! [`wanted`] reads it out of `ringback.toml`, [`plan`] compares it with what was found and says what to do (both
 //! pure), [`carry_out`] does it. The invariants: nothing is changed that could lose a message (a topic keeps its type
-//! and never has fewer queues), a second run finds nothing to do, and no group is left without its first poll: a
-//! group of Apache RocketMQ that polls for the first time when a topic has a history may begin near its end.
+//! and never has fewer queues), a second run finds nothing to do, nothing is received, and no group is left without its
+//! place: a group of Apache RocketMQ that polls for the first time when a topic has a history may begin near its end.
 
 pub mod carry_out;
 pub mod databases;
@@ -13,5 +13,5 @@ pub mod plan;
 pub mod wanted;
 
 pub use found::Found;
-pub use plan::{Action, Change, Step, plan};
+pub use plan::{Action, Change, History, Step, plan};
 pub use wanted::{Wanted, wanted};

@@ -37,7 +37,7 @@ pub enum Action {
     Created,
     /// It was there and otherwise.
     Changed,
-    /// A group polled a topic for the first time.
+    /// A group was given its place in a topic.
     Begun,
     /// A database's tables were brought up to date.
     Migrated,
@@ -65,20 +65,31 @@ pub enum Step {
     CreateTopic(TopicSpec),
     /// On every master.
     CreateGroup(GroupSpec),
-    /// So that the group's place in the topic is fixed.
-    FirstPoll {
-        /// Who polls.
+    /// Gives the group its place in every queue where it has none.
+    Begin {
+        /// Who.
         group: String,
-        /// What.
+        /// Where.
         topic: String,
+        /// What becomes of the messages that lie there.
+        history: History,
     },
 }
 
-/// Compares.
+/// What becomes of messages that lie in a topic when a group begins there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum History {
+    /// The group receives them.
+    Received,
+    /// It begins behind them.
+    Skipped,
+}
+
+/// Compares. `history` is for groups that begin.
 ///
 /// # Errors
 /// Something is there that can't be changed without a risk: every such thing is named, with what to do.
-pub fn plan(wanted: &Wanted, found: &Found) -> Result<Vec<Change>, Failure> {
+pub fn plan(wanted: &Wanted, found: &Found, history: History) -> Result<Vec<Change>, Failure> {
     let mut changes = Vec::new();
     let mut refused = Vec::new();
     for (name, kind) in &wanted.topics {
@@ -98,7 +109,7 @@ pub fn plan(wanted: &Wanted, found: &Found) -> Result<Vec<Change>, Failure> {
     }
     for (group, wanted) in &wanted.groups {
         for topic in &wanted.topics {
-            changes.push(first_poll(group, topic, found));
+            changes.push(begin(group, topic, found, history));
         }
     }
     Ok(changes)
@@ -112,10 +123,17 @@ fn topic(name: &str, kind: TopicKind, found: &Found) -> Result<Change, String> {
         .collect();
     let unfit = |found: TopicKind| found != kind && found != TopicKind::Mixed;
     if let Some(other) = here.iter().find(|topic| unfit(topic.kind)) {
+        let or = if found.embedded {
+            String::new()
+        } else {
+            format!(
+                ", or, if nothing uses this one, delete it (mqadmin deleteTopic -c <cluster> -t {name}) and run init \
+                 again"
+            )
+        };
         return Err(format!(
             "topic {name} exists as {} on {}, and {} is needed. A type is not changed under messages that were sent \
-             with another: name another topic in [initiator] and [[subscription]], or, if nothing uses this one, \
-             delete it (mqadmin deleteTopic -c <cluster> -t {name}) and run init again.",
+             with another: name another topic in [initiator] and [[subscription]]{or}.",
             other.kind, other.broker, kind,
         ));
     }
@@ -163,7 +181,8 @@ fn group(name: &str, wanted: &WantedGroup, found: &Found) -> Result<Change, Stri
         ));
     }
     let subject = format!("group {name}");
-    // Who allows more redeliveries than needed knows why.
+    // Who allows more redeliveries than needed knows why; on each broker as on the one that allows most, so that a
+    // message fares alike wherever it lies.
     let most = here
         .iter()
         .map(|group| group.retry_max_times)
@@ -175,9 +194,9 @@ fn group(name: &str, wanted: &WantedGroup, found: &Found) -> Result<Change, Stri
         retry_max_times,
         delays: wanted.delays.clone(),
     });
-    let differing = here.iter().find(|group| {
-        group.delays != wanted.delays || group.retry_max_times < wanted.retry_max_times
-    });
+    let differing = here
+        .iter()
+        .find(|group| group.delays != wanted.delays || group.retry_max_times < retry_max_times);
     if let Some(other) = differing {
         let mut details = Vec::new();
         if other.delays != wanted.delays {
@@ -187,7 +206,7 @@ fn group(name: &str, wanted: &WantedGroup, found: &Found) -> Result<Change, Stri
                 policy(&wanted.delays)
             ));
         }
-        if other.retry_max_times < wanted.retry_max_times {
+        if other.retry_max_times < retry_max_times {
             details.push(format!(
                 "retryMaxTimes {} -> {retry_max_times}",
                 other.retry_max_times
@@ -222,23 +241,36 @@ fn group(name: &str, wanted: &WantedGroup, found: &Found) -> Result<Change, Stri
     })
 }
 
-fn first_poll(group: &str, topic: &str, found: &Found) -> Change {
-    let begun = found.begun.contains(&(group.to_owned(), topic.to_owned()));
+fn begin(group: &str, topic: &str, found: &Found, history: History) -> Change {
+    let of = (group.to_owned(), topic.to_owned());
+    let place = found.places.get(&of).copied();
+    let subject = format!("group {group}");
+    if place.is_some_and(|place| place.open == 0) {
+        return Change {
+            subject,
+            action: Action::Unchanged,
+            detail: format!("has its place in every queue of {topic}"),
+            step: None,
+        };
+    }
+    let lie = crate::render::count(place.unwrap_or_default().history, "message");
+    let detail = match (place.unwrap_or_default().history, history) {
+        (0, _) => format!("begins in {topic} with the first message that comes"),
+        (_, History::Received) => {
+            format!("begins in {topic} before the {lie} there: receives them, too")
+        }
+        (_, History::Skipped) => {
+            format!("begins in {topic} behind the {lie} there: never receives them")
+        }
+    };
     Change {
-        subject: format!("group {group}"),
-        action: if begun {
-            Action::Unchanged
-        } else {
-            Action::Begun
-        },
-        detail: if begun {
-            format!("has its place in every queue of {topic}")
-        } else {
-            format!("polls {topic} once, so that its place there is fixed")
-        },
-        step: (!begun).then(|| Step::FirstPoll {
+        subject,
+        action: Action::Begun,
+        detail,
+        step: Some(Step::Begin {
             group: group.to_owned(),
             topic: topic.to_owned(),
+            history,
         }),
     }
 }

@@ -23,7 +23,9 @@ pub use field::FieldError;
 pub use frame::{Frame, FrameError, MAX_FRAME};
 pub use groups::{CreateGroup, GroupEntry, GroupList, groups};
 pub use kind::TopicKind;
-pub use offsets::{ConsumerOffsetRequest, End, OffsetRequest, offset, with_offset};
+pub use offsets::{
+    ConsumerOffsetRequest, End, OffsetRequest, SetConsumerOffset, offset, with_offset,
+};
 pub use pull::{PullAnswer, PullOutcome, PullRequest};
 pub use settings::{
     RuntimeInfo, VERSION, broker_settings, read_settings, runtime_info, settings_body,
@@ -34,6 +36,8 @@ pub use topics::{CreateTopic, READ_WRITE, TopicEntry, TopicList, topics};
 pub const PULL: i32 = 11;
 /// Request code: how far a group has come in a queue ([`ConsumerOffsetRequest`]).
 pub const CONSUMER_OFFSET: i32 = 14;
+/// Request code: from where on a group receives a queue ([`SetConsumerOffset`]).
+pub const SET_CONSUMER_OFFSET: i32 = 15;
 /// Request code: create or change a topic ([`CreateTopic`]).
 pub const CREATE_TOPIC: i32 = 17;
 /// Request code: all topics of a broker ([`topics`]).

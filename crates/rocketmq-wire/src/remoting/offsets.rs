@@ -1,7 +1,8 @@
-//! Offsets: of a queue's first message (31) and after its last (30), and of a group in it (14).
+//! Offsets: of a queue's first message (31) and after its last (30), and of a group in it: read
+//! (14), and set (15).
 
 use super::field::{FieldError, fields, number, text};
-use super::{CONSUMER_OFFSET, Frame, MAX_OFFSET, MIN_OFFSET};
+use super::{CONSUMER_OFFSET, Frame, MAX_OFFSET, MIN_OFFSET, SET_CONSUMER_OFFSET};
 
 /// Which end of a queue is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +102,49 @@ impl ConsumerOffsetRequest {
     }
 }
 
-/// The offset in an answer to either.
+/// Request 15: from where on a group receives a queue. The answer carries nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetConsumerOffset {
+    /// The consumer group.
+    pub group: String,
+    /// The topic.
+    pub topic: String,
+    /// The queue's number, from 0.
+    pub queue_id: u32,
+    /// The first message that the group has not received.
+    pub offset: i64,
+}
+
+impl SetConsumerOffset {
+    /// The request as a frame.
+    #[must_use]
+    pub fn to_frame(&self, opaque: i32) -> Frame {
+        Frame {
+            ext_fields: fields([
+                ("consumerGroup", self.group.clone()),
+                ("topic", self.topic.clone()),
+                ("queueId", self.queue_id.to_string()),
+                ("commitOffset", self.offset.to_string()),
+            ]),
+            ..Frame::request(SET_CONSUMER_OFFSET, opaque)
+        }
+    }
+
+    /// Reads the request out of a frame.
+    ///
+    /// # Errors
+    /// Names the field that is absent or wrong.
+    pub fn from_frame(frame: &Frame) -> Result<Self, FieldError> {
+        Ok(Self {
+            group: text(frame, "consumerGroup")?.to_owned(),
+            topic: text(frame, "topic")?.to_owned(),
+            queue_id: number(frame, "queueId")?,
+            offset: number(frame, "commitOffset")?,
+        })
+    }
+}
+
+/// The offset in an answer to 14, 30 or 31.
 ///
 /// # Errors
 /// When there is none.
@@ -146,6 +189,20 @@ mod tests {
             let frame = request.to_frame(1);
             assert_eq!(ConsumerOffsetRequest::from_frame(&frame), Ok(request));
         }
+    }
+
+    #[test]
+    fn an_offset_to_set_survives_its_frame() {
+        let request = SetConsumerOffset {
+            group: "bank2".to_owned(),
+            topic: "t".to_owned(),
+            queue_id: 7,
+            offset: 41,
+        };
+        assert_eq!(
+            SetConsumerOffset::from_frame(&request.to_frame(1)),
+            Ok(request)
+        );
     }
 
     #[test]

@@ -23,9 +23,10 @@ fn any_fields() -> impl Strategy<Value = BTreeMap<String, String>> {
         "nextBeginOffset",
         "minOffset",
         "maxOffset",
+        "commitOffset",
     ]);
     let value = prop_oneof!["\\PC{0,8}", any::<i64>().prop_map(|n| n.to_string())];
-    proptest::collection::btree_map(name.prop_map(str::to_owned), value, 0..13)
+    proptest::collection::btree_map(name.prop_map(str::to_owned), value, 0..14)
 }
 
 /// Bodies that are nearly what readers look for.
@@ -85,6 +86,7 @@ proptest! {
             ClusterAnswer::from_frame(&frame).err(),
             OffsetRequest::from_frame(&frame).err(),
             ConsumerOffsetRequest::from_frame(&frame).err(),
+            SetConsumerOffset::from_frame(&frame).err(),
             offset(&frame).err(),
             PullRequest::from_frame(&frame).err(),
             PullAnswer::from_frame(&frame).err(),

@@ -21,6 +21,7 @@ use rocketmq_wire::remoting::{self, Frame};
 
 pub use cluster::{BrokerNode, Cluster};
 pub use groups::{GroupInfo, GroupSpec};
+pub use halves::{HalfAt, Halves};
 pub use queues::{Pulled, QueueOffsets, QueueRef, Unreadable};
 pub use topics::{QueueRoute, TopicInfo, TopicRoute, TopicSpec};
 

@@ -2,7 +2,8 @@
 
 use rocketmq_wire::StoredMessage;
 use rocketmq_wire::remoting::{
-    ConsumerOffsetRequest, End, OffsetRequest, PullAnswer, PullRequest, QUERY_NOT_FOUND, offset,
+    ConsumerOffsetRequest, End, OffsetRequest, PullAnswer, PullRequest, QUERY_NOT_FOUND,
+    SetConsumerOffset, offset,
 };
 
 use super::cluster::BrokerNode;
@@ -187,5 +188,30 @@ impl Admin {
         let found = offset(&done(OPERATION, answer)?);
         let found = found.map_err(|error| unreadable(OPERATION, &broker.address, error))?;
         Ok(Some(found))
+    }
+
+    /// Sets the first message of a queue that a group receives next; what it holds already stays
+    /// with it. Meant for a group that has no offset there yet: one that is receiving may have
+    /// moved on meanwhile, and is set back.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TopicNotFound`], [`ErrorKind::GroupNotFound`], or when the broker refuses or
+    /// does not answer.
+    pub async fn set_group_offset(
+        &self,
+        group: &str,
+        queue: &QueueRef,
+        offset: i64,
+    ) -> Result<(), Error> {
+        const OPERATION: &str = "set a group's offset";
+        let broker = self.broker(&queue.broker).await?;
+        let request = SetConsumerOffset {
+            group: group.to_owned(),
+            topic: queue.topic.clone(),
+            queue_id: queue.queue_id,
+            offset,
+        };
+        let answer = self.ask(OPERATION, &broker, request.to_frame(0)).await?;
+        done_with_topic(OPERATION, &queue.topic, answer).map(drop)
     }
 }

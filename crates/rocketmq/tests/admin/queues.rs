@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use rocketmq::{ErrorKind, Message, QueueRef, TopicKind};
+use rocketmq::{ErrorKind, HalfAt, Message, QueueRef, TopicKind};
 use rocketmq_wire::properties::{CHECK_MAX_TOPIC, CHECK_TIMES, HALF_TOPIC, dlq_topic};
 use rocketmq_wire::v2::messaging_service_client::MessagingServiceClient;
 use rocketmq_wire::{metadata, resource, v2};
@@ -222,8 +222,10 @@ async fn a_half_message_is_read_while_nobody_can_receive_it() {
         assert!(stage.everything(&topic).await.is_empty(), "{name}");
         let admin = stage.admin();
         let open = async || {
-            let halves = admin.open_halves(1000).await.unwrap();
-            halves.iter().any(|half| half.message_id() == Some(&id))
+            let halves = admin.halves().await.unwrap().open;
+            halves
+                .iter()
+                .any(|half| half.message.message_id() == Some(&id))
         };
         assert!(open().await, "{name}");
         half.commit().await.unwrap();
@@ -254,6 +256,73 @@ async fn a_half_message_that_ran_out_of_checks_is_read_where_it_was_put() {
         );
         let checks: u32 = given_up.properties[CHECK_TIMES].parse().unwrap();
         assert!(checks >= 3, "{name}: {checks}");
+        let halves = stage.admin().halves().await.unwrap();
+        let of_it = |half: &&HalfAt| half.message.message_id() == Some(&id);
+        assert_eq!(halves.given_up.iter().filter(of_it).count(), 1, "{name}");
+        assert_eq!(halves.open.iter().filter(of_it).count(), 0, "{name}");
+        assert_eq!(halves.unreadable, 0, "{name}");
         assert!(stage.everything(&topic).await.is_empty(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_group_begins_where_its_offset_is_set() {
+    for stage in stages().await {
+        let name = stage.name;
+        let topic = stage.topic("history", TopicKind::Normal).await;
+        let group = stage.group().await;
+        let producer = stage.producer(&topic).await;
+        for n in 0..6 {
+            let message = Message::new(&topic, format!("{n}"));
+            producer.send(message).await.unwrap();
+        }
+        let admin = stage.admin();
+        let queues = stage.until("six messages", async || {
+            let queues = admin.queues(&topic).await.unwrap();
+            let lie: i64 = queues.iter().map(|ends| ends.max - ends.min).sum();
+            (lie == 6).then_some(queues)
+        });
+        let mut expected = Vec::new();
+        for ends in queues.await {
+            let (queue, from) = (ends.queue(), ends.min + i64::from(ends.max > ends.min));
+            admin.set_group_offset(&group, &queue, from).await.unwrap();
+            let set = admin.group_offset(&group, &queue).await.unwrap();
+            assert_eq!(set, Some(from), "{name}");
+            let rest = admin.pull(&queue, from, 32).await.unwrap().messages;
+            expected.extend(rest.into_iter().map(|message| message.body));
+        }
+        assert!(!expected.is_empty() && expected.len() < 6, "{name}");
+        let (consumer, received) = stage.receive(&group, &topic, expected.len()).await;
+        let mut bodies = Vec::new();
+        for delivery in received {
+            bodies.push(delivery.message().body.clone());
+            delivery.ack().await.unwrap();
+        }
+        consumer.close().await;
+        bodies.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(bodies, expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_offset_is_set_for_no_group_and_in_no_topic_that_is_not_there() {
+    for stage in stages().await {
+        let name = stage.name;
+        let topic = stage.topic("place", TopicKind::Normal).await;
+        let group = stage.group().await;
+        let admin = stage.admin();
+        let mut queue = admin.queues(&topic).await.unwrap()[0].queue();
+        let absent = admin.set_group_offset("absent", &queue, 0).await;
+        assert!(
+            matches!(absent.unwrap_err().kind(), ErrorKind::GroupNotFound { .. }),
+            "{name}"
+        );
+        queue.topic = "absent".to_owned();
+        let absent = admin.set_group_offset(&group, &queue, 0).await;
+        assert!(
+            matches!(absent.unwrap_err().kind(), ErrorKind::TopicNotFound { .. }),
+            "{name}"
+        );
     }
 }

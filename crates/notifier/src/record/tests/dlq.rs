@@ -1,6 +1,6 @@
 //! What the broker moved by itself gets its letter once, by the same rules as everything else.
 
-use notification::{NotificationState as State, TxNo};
+use notification::{LetterState, NotificationState as State, TxNo};
 
 use super::*;
 use crate::copy::Reading;
@@ -267,4 +267,21 @@ async fn a_malformed_one_that_the_notifier_forwarded_keeps_its_letter() {
     assert_eq!(fixture.moved(malformed()).await, []);
     let letters = fixture.letters().await;
     assert_eq!((letters.len(), letters[0].3), (1, Some(STORED)));
+}
+
+#[tokio::test]
+async fn operators_tools_read_where_each_letter_stands() {
+    let fixture = Fixture::new().await;
+    fixture.attempt(&copy(), USED_UP).await;
+    let letters = || crate::letters_on_record(&fixture.database);
+    let letter = letters().await.unwrap().remove(0);
+    assert_eq!(
+        (letter.state, letter.forwarded_ms),
+        (LetterState::Open, None)
+    );
+    assert_eq!(letter.tx_no, copy().key.tx_no.to_string());
+    let died_ms = fixture.count("SELECT died_ms FROM dead_letter").await;
+    assert_eq!(letter.died_ms, died_ms);
+    fixture.moved(copy()).await;
+    assert_eq!(letters().await.unwrap()[0].forwarded_ms, Some(STORED));
 }

@@ -133,6 +133,8 @@ pub struct Page {
     pub queues: usize,
     /// How many messages lie in them, chosen or not.
     pub lie: u64,
+    /// Messages that can't be decoded and were stepped over on the way through this page.
+    pub unreadable: u64,
     /// Oldest first.
     pub messages: Vec<DeadMessage>,
     /// What to go on with; absent on the last page.
@@ -335,6 +337,7 @@ impl Reading {
             topics: self.topics.clone(),
             queues,
             lie,
+            unreadable: walk.unreadable(),
             messages,
             after: page_end.filter(|_| more).map(|cursor| cursor.to_string()),
         })

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::setup::found::{FoundGroup, FoundTopic};
+use crate::setup::found::{FoundGroup, FoundTopic, Place};
 
 fn seconds(list: &[u64]) -> Vec<Duration> {
     list.iter().copied().map(Duration::from_secs).collect()
@@ -17,6 +17,10 @@ fn wanted() -> Wanted {
         topics: BTreeMap::from([("topic_txmsg".to_owned(), TopicKind::Transaction)]),
         groups: BTreeMap::from([("bank2".to_owned(), group)]),
     }
+}
+
+fn in_topic() -> (String, String) {
+    ("bank2".to_owned(), "topic_txmsg".to_owned())
 }
 
 fn topic_on(broker: &str) -> FoundTopic {
@@ -49,19 +53,19 @@ fn all() -> Found {
     Found {
         topics: vec![topic_on("broker-a")],
         groups: vec![group_on("broker-a")],
-        begun: [("bank2".to_owned(), "topic_txmsg".to_owned())].into(),
+        places: [(in_topic(), Place::default())].into(),
         ..nothing()
     }
 }
 
 fn actions(found: &Found) -> Vec<Action> {
-    let changes = plan(&wanted(), found).unwrap();
+    let changes = plan(&wanted(), found, History::Received).unwrap();
     changes.iter().map(|change| change.action).collect()
 }
 
 #[test]
-fn on_an_empty_broker_everything_is_made_and_polled_once() {
-    let changes = plan(&wanted(), &nothing()).unwrap();
+fn on_an_empty_broker_everything_is_made_and_has_its_place() {
+    let changes = plan(&wanted(), &nothing(), History::Received).unwrap();
     let lines: Vec<_> = changes
         .iter()
         .map(|change| {
@@ -88,7 +92,7 @@ fn on_an_empty_broker_everything_is_made_and_polled_once() {
             (
                 "group bank2",
                 Action::Begun,
-                "polls topic_txmsg once, so that its place there is fixed"
+                "begins in topic_txmsg with the first message that comes"
             ),
         ]
     );
@@ -97,7 +101,7 @@ fn on_an_empty_broker_everything_is_made_and_polled_once() {
 
 #[test]
 fn where_all_is_as_wanted_there_is_nothing_to_do() {
-    let changes = plan(&wanted(), &all()).unwrap();
+    let changes = plan(&wanted(), &all(), History::Received).unwrap();
     assert!(
         changes
             .iter()
@@ -111,7 +115,7 @@ fn another_policy_and_too_few_redeliveries_are_changed() {
     let mut found = all();
     found.groups[0].delays = seconds(&[1, 5]);
     found.groups[0].retry_max_times = 16;
-    let changes = plan(&wanted(), &found).unwrap();
+    let changes = plan(&wanted(), &found, History::Received).unwrap();
     assert_eq!(changes[1].action, Action::Changed);
     assert_eq!(
         changes[1].detail,
@@ -129,7 +133,7 @@ fn more_redeliveries_than_needed_are_left_alone() {
     found.groups[0].retry_max_times = 5000;
     assert_eq!(actions(&found), [Action::Unchanged; 3]);
     found.groups[0].delays = vec![];
-    let changes = plan(&wanted(), &found).unwrap();
+    let changes = plan(&wanted(), &found, History::Received).unwrap();
     assert_eq!(
         changes[1].detail,
         "policy none (the broker's own) -> 10s 30s"
@@ -144,7 +148,7 @@ fn more_redeliveries_than_needed_are_left_alone() {
 fn a_second_broker_gets_what_it_lacks_and_the_first_loses_no_queue() {
     let mut found = all();
     found.brokers.insert("broker-b".into());
-    let changes = plan(&wanted(), &found).unwrap();
+    let changes = plan(&wanted(), &found, History::Received).unwrap();
     assert_eq!(changes[0].detail, "TRANSACTION, 16 queues, on broker-b");
     let Some(Step::CreateTopic(spec)) = &changes[0].step else {
         panic!("{changes:?}");
@@ -157,12 +161,47 @@ fn a_second_broker_gets_what_it_lacks_and_the_first_loses_no_queue() {
 }
 
 #[test]
-fn a_group_that_never_polled_polls() {
+fn a_group_that_begins_late_is_told_what_lies_there() {
     let mut found = all();
-    found.begun.clear();
+    let place = Place {
+        open: 1,
+        history: 1190,
+    };
+    found.places.insert(in_topic(), place);
+    for (history, detail) in [
+        (
+            History::Received,
+            "begins in topic_txmsg before the 1190 messages there: receives them, too",
+        ),
+        (
+            History::Skipped,
+            "begins in topic_txmsg behind the 1190 messages there: never receives them",
+        ),
+    ] {
+        let change = plan(&wanted(), &found, history).unwrap().remove(2);
+        assert_eq!((change.action, &*change.detail), (Action::Begun, detail));
+        let Some(Step::Begin { history: step, .. }) = change.step else {
+            panic!("{change:?}");
+        };
+        assert_eq!(step, history);
+    }
+}
+
+#[test]
+fn a_group_is_alike_on_all_brokers() {
+    let mut found = all();
+    found.brokers.insert("broker-b".into());
+    found.topics.push(topic_on("broker-b"));
+    found.groups.push(FoundGroup {
+        retry_max_times: 5000,
+        ..group_on("broker-b")
+    });
+    let change = plan(&wanted(), &found, History::Received)
+        .unwrap()
+        .remove(1);
     assert_eq!(
-        actions(&found),
-        [Action::Unchanged, Action::Unchanged, Action::Begun]
+        (change.action, &*change.detail),
+        (Action::Changed, "retryMaxTimes 1000 -> 5000")
     );
 }
 
@@ -171,7 +210,7 @@ fn what_can_not_be_changed_safely_is_an_error_that_says_what_to_do() {
     let mut found = all();
     found.topics[0].kind = TopicKind::Normal;
     found.groups[0].consume_enabled = false;
-    let failure = plan(&wanted(), &found).unwrap_err();
+    let failure = plan(&wanted(), &found, History::Received).unwrap_err();
     for part in [
         "topic topic_txmsg exists as NORMAL on broker-a, and TRANSACTION is needed",
         "mqadmin deleteTopic",
@@ -180,6 +219,11 @@ fn what_can_not_be_changed_safely_is_an_error_that_says_what_to_do() {
     ] {
         assert!(failure.message.contains(part), "{part} in:\n{failure}");
     }
+    found.embedded = true;
+    found.groups.clear();
+    let failure = plan(&wanted(), &found, History::Received).unwrap_err();
+    assert!(!failure.message.contains("mqadmin"), "{failure}");
+    assert!(failure.message.contains("name another topic"), "{failure}");
 }
 
 #[test]

@@ -84,6 +84,10 @@ checked_text!(
     EndpointId, "endpoint", plain_name
 );
 checked_text!(
+    /// The name of whoever has a token of the notifier's API.
+    TokenName, "name", plain_name
+);
+checked_text!(
     /// What happened, in the initiator's words: `transfer`. It is the message's tag.
     EventType, "event_type", plain_name
 );

@@ -25,7 +25,9 @@ mod tx_no;
 mod words;
 
 pub use acceptance::{Accept, Acceptance, AttemptError, Reply, Verdict, verdict};
-pub use ids::{BusinessKey, ContentType, EndpointId, EventType, Group, InitiatorId, Source, Topic};
+pub use ids::{
+    BusinessKey, ContentType, EndpointId, EventType, Group, InitiatorId, Source, TokenName, Topic,
+};
 pub use invalid::Invalid;
 pub use ladder::Ladder;
 pub use message::{Envelope, Undecodable, WireMessage};

@@ -4,9 +4,10 @@
 //! The bodies' types are in [`notification::api::notifier`], shared with whoever asks. Health is
 //! outside of `/v1` and needs no token.
 
-mod auth;
+mod audit;
 mod failure;
 mod find;
+mod gate;
 mod health;
 mod last_answers;
 mod letter_actions;
@@ -14,7 +15,9 @@ mod letter_id;
 mod letters;
 mod notifications;
 mod outcomes;
+mod page;
 mod repairs;
+mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,22 +25,25 @@ use std::time::Duration;
 use axum::Router;
 use axum::middleware;
 use axum::routing::{get, post};
+use notification::api::notifier::Role;
 use notification::{Group, Topic};
 use rocketmq::Client;
 use service::clock::Clock;
 use tokio::sync::Notify;
 
-use crate::config::OperatorToken;
+use gate::Gate;
+
 use crate::directory::Directory;
 use crate::ladders::Ladders;
 use crate::record::Record;
+use crate::tokens::Tokens;
 
 /// What the handlers need.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiState {
     pub record: Record,
     pub client: Client,
-    pub token: OperatorToken,
+    pub tokens: Tokens,
     pub subscribed: Arc<[Subscribed]>,
     pub directory: Directory,
     pub feed_lag: Duration,
@@ -56,12 +62,24 @@ pub(crate) struct Subscribed {
 
 /// All routes.
 pub(crate) fn router(state: ApiState) -> Router {
-    let v1 = Router::new()
+    let gate = |needs| {
+        let gate = Gate {
+            tokens: state.tokens.clone(),
+            needs,
+            within: gate::DEADLINE,
+        };
+        middleware::from_fn_with_state(gate, gate::pass)
+    };
+    let read = Router::new()
         .route("/notifications/states", post(notifications::states))
         .route("/notifications/{ending}", get(notifications::show))
         .route("/outcomes", get(outcomes::page))
         .route("/dead-letters", get(letters::page))
         .route("/dead-letters/{ending}", get(letters::show))
+        .route("/audit", get(audit::page))
+        .route("/tokens", get(tokens::page))
+        .route_layer(gate(Role::Read));
+    let operate = Router::new()
         .route(
             "/dead-letters/{ending}/resend",
             post(letter_actions::resend),
@@ -71,13 +89,12 @@ pub(crate) fn router(state: ApiState) -> Router {
             post(letter_actions::discard),
         )
         .route("/endpoints/{id}/repaired", post(repairs::repaired))
-        .layer(middleware::from_fn_with_state(
-            state.clone(),
-            auth::require_token,
-        ));
+        .route("/tokens", post(tokens::add))
+        .route("/tokens/{id}/revoke", post(tokens::revoke))
+        .route_layer(gate(Role::Operate));
     Router::new()
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
-        .nest("/v1", v1)
+        .nest("/v1", read.merge(operate))
         .with_state(state)
 }

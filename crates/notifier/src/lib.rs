@@ -43,6 +43,7 @@ mod dlq;
 mod api;
 
 mod alarm;
+mod audit;
 mod backoff;
 mod config;
 mod directory;
@@ -50,8 +51,10 @@ mod egress;
 mod endpoint;
 mod inspect;
 mod ladders;
+mod operator;
 mod run;
 mod store_health;
+mod tokens;
 mod whither;
 
 pub use config::{

@@ -63,6 +63,11 @@ pub const MIGRATIONS: Migrations = Migrations {
             include_str!("../../../sql/notifier/0003_dlq_position.sql"),
         ),
         (
+            6,
+            "token",
+            include_str!("../../../sql/notifier/0006_token.sql"),
+        ),
+        (
             10,
             "parked",
             include_str!("../../../sql/notifier/0010_parked.sql"),

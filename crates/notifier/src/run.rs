@@ -91,6 +91,11 @@ impl Notifier {
             let run = Box::pin(resender.run(resending.clone()));
             resending.unless_forced(run).await
         });
+        let (tokens, noting) = (self.tokens, shutdown.clone());
+        loops.spawn(async move {
+            let run = tokens.note_uses(noting.clone());
+            noting.unless_forced(run).await
+        });
         if let Some(reader) = self.dlq {
             let reading = shutdown.clone();
             loops.spawn(async move {

@@ -7,10 +7,11 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
+use axum::middleware;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 
-use crate::{Problem, Shutdown};
+use crate::{Problem, Shutdown, request_id};
 
 pub use meanwhile::meanwhile;
 
@@ -27,7 +28,8 @@ pub async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// Serves until the soft phase, then finishes the requests that have begun; the hard phase cuts
-/// those off. A path or method that no route has gets a problem as well.
+/// those off. A path or method that no route has gets a problem as well, and every answer its
+/// request's id.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -35,7 +37,8 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let router = router
         .fallback(no_such_path)
-        .method_not_allowed_fallback(no_such_method);
+        .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn(request_id::attach));
     // Answers are small and waited for: never hold one back to fill a packet.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {

@@ -4,6 +4,7 @@
 //!
 //! - [`shutdown`]: one token for the process, with a soft phase and a hard one;
 //! - [`http`]: listen, serve, drain; [`extract`] and [`problem`]: bad input as `problem+json`;
+//!   [`request_id`]: the name of a request, in its answer and in the log;
 //! - [`http_client`]: the only place where an HTTP client is built;
 //! - [`clock`] and [`ids`]: the only wall clock and the only random source;
 //! - [`telemetry`], [`ready`], [`token`]: logs, the line that says "up", the operator's token;
@@ -16,6 +17,7 @@ pub mod http_client;
 pub mod ids;
 pub mod problem;
 pub mod ready;
+pub mod request_id;
 pub mod shutdown;
 pub mod telemetry;
 pub mod token;

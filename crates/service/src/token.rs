@@ -21,8 +21,8 @@ pub fn create_or_read(path: &Path) -> anyhow::Result<String> {
         return Ok(token);
     }
     let shown = path.display();
-    let draft = path.with_extension(format!("{}.draft", hex(&ids::random::<8>())));
-    let written = write_private(&draft, &hex(&ids::random::<32>()));
+    let draft = path.with_extension(format!("{}.draft", random_hex::<8>()));
+    let written = write_private(&draft, &random_hex::<32>());
     let linked = written.and_then(|()| fs::hard_link(&draft, path));
     // The draft is of no use any more, whether or not it was made.
     let _ = fs::remove_file(&draft);
@@ -56,6 +56,18 @@ pub fn matches(right: &str, given: &str) -> bool {
     );
     // What leaks of two hashes helps nobody to guess the next one.
     right.as_ref() == given.as_ref()
+}
+
+/// SHA-256 of a token, in hex: what is kept of it. No slow hash, which protects what a person
+/// could guess: 256 random bits are guessed at no speed, and a slow one would let anybody who
+/// asks keep a processor busy.
+pub fn fingerprint(token: &str) -> String {
+    hex(digest(&SHA256, token.as_bytes()).as_ref())
+}
+
+/// Random bytes in hex.
+pub fn random_hex<const N: usize>() -> String {
+    hex(&ids::random::<N>())
 }
 
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {

@@ -1,4 +1,12 @@
-//! The notifier's HTTP: a notification with its attempts, the outcome feed, dead letters.
+//! The notifier's HTTP: a notification with its attempts, the outcome feed, dead letters,
+//! and who may ask.
+
+mod access;
+
+pub use access::{
+    AuditAction, AuditEntry, AuditPage, AuditQuery, RevokeRequest, Role, TokenLine, TokenMade,
+    TokenRequest, TokensPage, TokensQuery,
+};
 
 use serde::{Deserialize, Serialize};
 

@@ -26,6 +26,7 @@ use crate::receive::Receiver;
 use crate::record::Record;
 use crate::resend::Resender;
 use crate::ring::Ringer;
+use crate::tokens::Tokens;
 
 /// How long a poll waits at the broker. Polls end by themselves on shutdown, so this is how long
 /// an idle notifier takes to stop; five seconds is the broker's least.
@@ -41,6 +42,7 @@ pub(super) struct Notifier {
     subscribed: Vec<Subscribed>,
     pub(super) receivers: Vec<Receiver>,
     pub(super) resender: Resender,
+    pub(super) tokens: Tokens,
     pub(super) dlq: Option<DlqReader>,
     pub(super) producer: TransactionProducer,
     wake: Arc<Notify>,
@@ -69,6 +71,11 @@ impl Notifier {
                 clock: clock.clone(),
                 wake: wake.clone(),
             },
+            tokens: Tokens::new(
+                record.database().clone(),
+                config.token.clone(),
+                clock.clone(),
+            ),
             dlq: DlqReader::new(config, record).context("broker.admin")?,
             producer,
             wake,
@@ -117,7 +124,7 @@ impl Notifier {
         ApiState {
             record: record.clone(),
             client: self.client.clone(),
-            token: config.token.clone(),
+            tokens: self.tokens.clone(),
             subscribed: self.subscribed.clone().into(),
             directory: self.directory.clone(),
             feed_lag: config.notifier.feed_lag,

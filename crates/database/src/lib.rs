@@ -135,6 +135,23 @@ impl Database {
         }
     }
 
+    /// As [`Self::migrate`], of a database that is open already: a server that has gone meanwhile is
+    /// waited for.
+    ///
+    /// # Errors
+    /// What waiting can't mend; on SQLite any error.
+    pub async fn migrate_when_there(&self, migrations: &Migrations) -> Result<(), DatabaseError> {
+        loop {
+            match self.migrate(migrations).await {
+                Err(error) if self.may_come_back(&error) => {
+                    tracing::warn!(event = "database_awaited", %error, "waiting for the database");
+                    tokio::time::sleep(AWAY_PAUSE).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
     fn may_come_back(&self, error: &DatabaseError) -> bool {
         self.inner.dialect == Dialect::MariaDb && matches!(error.kind(), Kind::Retry | Kind::Lost)
     }

@@ -161,6 +161,16 @@ pub(crate) fn dlq_position_lost(position: &Position, from: i64, first: i64, miss
     tracing::warn!(event = "dlq_position_lost", %group, broker, queue_id, from, first, missed);
 }
 
+/// The same at a start, of earlier: `missed` in all, until somebody sets it to 0 in `dlq_position`.
+pub(crate) fn dlq_missed(position: &Position, missed: i64) {
+    let Position {
+        group,
+        broker,
+        queue_id,
+    } = position;
+    tracing::warn!(event = "dlq_position_lost", %group, broker, queue_id, missed, earlier = true);
+}
+
 /// A queue of a dead-letter topic ends before what was read of it: it is read again from its
 /// beginning.
 pub(crate) fn dlq_shorter(position: &Position, from: i64, first: i64) {

@@ -10,7 +10,7 @@
 //! writes a page's letters: of several replicas one does it, and what failed is read again. Nothing
 //! is passed over in silence: a topic that can't be read or put on record is tried again, with
 //! growing pauses, and told once a minute; bytes that are no message are told with their place, and
-//! what the broker dropped before it was read with how many that were.
+//! what the broker dropped before it was read with how many that were, then and at each start.
 //! A page that the record refuses is halved down to the one message at fault, and of that one a
 //! letter without its body is kept ([`trouble`]), so that it holds up no other.
 //!
@@ -105,7 +105,9 @@ impl DlqReader {
     pub(crate) async fn run(mut self, shutdown: Shutdown) {
         let soft = shutdown.soft();
         let mut groups = std::mem::take(&mut self.groups);
+        let mut told = false;
         while !soft.is_cancelled() {
+            told = told || self.tell_missed().await;
             let mut left = Left::Nothing;
             for group in &mut groups {
                 if group.due <= Instant::now() && self.read_group(group, &soft).await == Left::More
@@ -118,6 +120,15 @@ impl DlqReader {
                 let _stopping = soft.run_until_cancelled(pause).await.is_none();
             }
         }
+    }
+
+    /// Tells what was missed in earlier lives; whether it could be looked up.
+    async fn tell_missed(&self) -> bool {
+        let missed = self.record.dlq_missed().await;
+        for (position, missed) in missed.as_ref().into_iter().flatten() {
+            alarm::dlq_missed(position, *missed);
+        }
+        missed.is_ok()
     }
 
     /// Reads what is new in one group's topic. A queue that can't be read keeps no other waiting.
@@ -280,18 +291,24 @@ impl DlqReader {
             to = second.queue_offset;
             dead.truncate(once);
         }
+        let gap = step::gap(from, skipped_to, to);
+        let missed = match gap {
+            Gap::Lost { missed } => missed,
+            Gap::None | Gap::Shorter => 0,
+        };
         let page = Page {
             position: &position,
             from,
             to,
+            missed,
             dead: &dead,
         };
         let buried = match self.record.dlq_advance(&page).await? {
             Advanced::Elsewhere => return Ok(None),
             Advanced::Yes(buried) => buried,
         };
-        // Told by whoever moved the position, and by nobody else.
-        match step::gap(from, skipped_to, to) {
+        // Told by whoever moved the position; what is missed also at each start, should this one die here.
+        match gap {
             Gap::None => {}
             Gap::Lost { missed } => alarm::dlq_position_lost(&position, from, skipped_to, missed),
             Gap::Shorter => alarm::dlq_shorter(&position, from, to),

@@ -63,6 +63,11 @@ pub const MIGRATIONS: Migrations = Migrations {
             include_str!("../../../sql/notifier/0003_dlq_position.sql"),
         ),
         (
+            4,
+            "dlq_missed",
+            include_str!("../../../sql/notifier/0004_dlq_missed.sql"),
+        ),
+        (
             6,
             "token",
             include_str!("../../../sql/notifier/0006_token.sql"),

@@ -70,7 +70,7 @@ pub async fn run(
         Some(simulation) => Arc::clone(simulation) as _,
         None => Arc::new(NoSteps),
     };
-    let starting = Initiator::start(
+    let started = Initiator::start(
         config.initiator,
         config.broker,
         config.database,
@@ -78,17 +78,18 @@ pub async fn run(
         clock.clone(),
         shutdown.clone(),
     );
+    let starting = async {
+        let initiator = started.await?;
+        let migrated = initiator.database().migrate_when_there(&MIGRATIONS).await;
+        migrated.context("migrating bank1's tables")?;
+        anyhow::Ok(initiator)
+    };
     let starting = Box::pin(shutdown.soft().run_until_cancelled_owned(starting));
     let (listener, started) = service::http::meanwhile(listener, AWAITS_DATABASE, starting).await;
     let Some(initiator) = started.transpose()? else {
         tracing::info!(event = "bank1_stopped", reason = "asked to while it waited");
         return Ok(());
     };
-    initiator
-        .database()
-        .migrate(&MIGRATIONS)
-        .await
-        .context("migrating bank1's tables")?;
     let bank = Bank1 {
         initiator: initiator.clone(),
         simulation,

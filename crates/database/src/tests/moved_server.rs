@@ -113,6 +113,31 @@ async fn a_server_that_goes_between_opening_and_migrating_is_waited_for() {
     broken.await.unwrap_err();
 }
 
+#[tokio::test]
+async fn a_server_that_goes_before_one_more_migration_is_waited_for() {
+    let Some((_databases, config, direct)) = ledger().await else {
+        return;
+    };
+    let server = |config: &Config| {
+        let (_, rest) = config.url.split_once('@').unwrap();
+        rest.split_once('/').unwrap().0.to_owned()
+    };
+    let (switch, by_switch) = Switch::before(&config).await;
+    let database = Database::open(&by_switch).await.unwrap();
+    let (full, asked) = refusing(1040, "Too many connections").await;
+    switch.lead_to(&server(&full));
+    switch.cut();
+    let back = async {
+        while asked.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+        switch.lead_to(&server(&config));
+    };
+    let (migrated, ()) = tokio::join!(database.migrate_when_there(&TABLES), back);
+    migrated.unwrap();
+    assert_eq!(direct.schema(&TABLES).await.unwrap().version, 1);
+}
+
 /// A server that greets everybody with an error; counts them.
 async fn refusing(number: u16, message: &'static str) -> (Config, Arc<AtomicU32>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

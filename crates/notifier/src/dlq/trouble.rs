@@ -8,6 +8,9 @@ const PAGE: u32 = 32;
 /// This often in a row another may have been quicker at the same offset; then nobody is.
 const ELSEWHERE: u32 = 3;
 
+/// This often in a row a single message may be too slow for a store that answers, with growing pauses.
+const TOO_SLOW: u32 = 5;
+
 /// The failures of a queue since it last moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Trouble {
@@ -15,6 +18,8 @@ pub(super) struct Trouble {
     pub page: u32,
     /// How the last page was refused; `Some(None)`: it was too slow.
     refused: Option<Option<Kind>>,
+    /// How often in a row a single message was too slow.
+    too_slow: u32,
     /// Where somebody else was quicker, and how often in a row.
     elsewhere: Option<(i64, u32)>,
 }
@@ -35,6 +40,7 @@ impl Default for Trouble {
         Self {
             page: PAGE,
             refused: None,
+            too_slow: 0,
             elsewhere: None,
         }
     }
@@ -49,14 +55,16 @@ impl Trouble {
         };
     }
 
-    /// A page of `messages` was refused while the store answers. `None`: it took too long; then a
-    /// single message keeps its body, for it is the store that is slow.
+    /// A page of `messages` was refused while the store answers. `None`: it took too long; a single
+    /// message keeps its body then for a good while, for it may be the store that is slow.
     pub(super) fn refused(&mut self, kind: Option<Kind>, messages: usize) -> Next {
         let again = self.refused.replace(kind) == Some(kind);
+        let is_slow = kind.is_none() && messages == 1;
+        self.too_slow = if is_slow { self.too_slow + 1 } else { 0 };
         match messages {
             _ if !again || kind == Some(Kind::Retry) => Next::Pause,
             0 => Next::Pause,
-            1 if kind.is_none() => Next::Pause,
+            1 if is_slow && self.too_slow < TOO_SLOW => Next::Pause,
             1 => Next::Bare,
             more => {
                 self.page = u32::try_from(more / 2).unwrap_or(PAGE).min(PAGE);
@@ -97,14 +105,22 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_or_a_slow_store_costs_no_body() {
+    fn a_busy_store_costs_no_body_and_a_slow_one_costs_it_late() {
         let mut trouble = Trouble::default();
-        for _ in 0..3 {
+        for _ in 0..20 {
             assert_eq!(trouble.refused(Some(Kind::Retry), 1), Next::Pause);
         }
-        for _ in 0..3 {
+        for _ in 1..TOO_SLOW {
             assert_eq!(trouble.refused(None, 1), Next::Pause);
         }
+        // In a row only.
+        assert_eq!(trouble.refused(Some(Kind::Retry), 1), Next::Pause);
+        for _ in 1..TOO_SLOW {
+            assert_eq!(trouble.refused(None, 1), Next::Pause);
+        }
+        assert_eq!(trouble.refused(None, 1), Next::Bare);
+        trouble.over();
+        assert_eq!(trouble.refused(None, 1), Next::Pause);
         assert_eq!(trouble.refused(None, 8), Next::Halve);
     }
 

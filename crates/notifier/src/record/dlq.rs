@@ -29,8 +29,12 @@ const OFFSET: &str = "SELECT next_offset FROM dlq_position \
 const BEGIN: &str = "INSERT INTO dlq_position \
      (group_name, broker, queue_id, next_offset, updated_ms) VALUES (?, ?, ?, ?, ?)";
 
-const ADVANCE: &str = "UPDATE dlq_position SET next_offset = ?, updated_ms = ? \
+const ADVANCE: &str = "UPDATE dlq_position \
+     SET next_offset = ?, missed = missed + ?, updated_ms = ? \
      WHERE group_name = ? AND broker = ? AND queue_id = ? AND next_offset = ?";
+
+const MISSED: &str = "SELECT group_name, broker, queue_id, missed FROM dlq_position \
+     WHERE missed > 0 ORDER BY group_name, broker, queue_id";
 
 /// Brings a row that a backup took back to the generation that the topic holds.
 const CATCH_UP: &str = "UPDATE notification SET state = 'waiting', generation = ?, attempts = 0, \
@@ -74,6 +78,8 @@ pub(crate) struct Page<'a> {
     pub position: &'a Position,
     pub from: i64,
     pub to: i64,
+    /// How many of those in between the broker dropped before they were read.
+    pub missed: i64,
     pub dead: &'a [Dead],
 }
 
@@ -137,6 +143,26 @@ impl Record {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What the broker dropped before it was read, by queue, until somebody sets it to 0.
+    pub(crate) async fn dlq_missed(&self) -> Result<Vec<(Position, i64)>, DatabaseError> {
+        let database = self.database();
+        let missed = async {
+            let mut db = database.read().await?;
+            let rows = sqlx::query(MISSED).fetch_all(&mut *db).await?;
+            let missed = rows.iter().map(|row| {
+                let position = Position {
+                    group: columns::parsed(row, "group_name")?,
+                    broker: row.try_get("broker")?,
+                    queue_id: columns::number(row, "queue_id")?,
+                };
+                Ok((position, row.try_get("missed")?))
+            });
+            let missed: Result<Vec<_>, sqlx::Error> = missed.collect();
+            Ok(missed?)
+        };
+        database.in_time(missed).await
     }
 
     /// Moves a queue's position over a page, with all that the page calls for.
@@ -283,6 +309,7 @@ async fn advance(
 ) -> Result<bool, DatabaseError> {
     let moved = sqlx::query(ADVANCE)
         .bind(page.to)
+        .bind(page.missed)
         .bind(now_ms)
         .bind(page.position.group.as_str())
         .bind(page.position.broker.as_str())

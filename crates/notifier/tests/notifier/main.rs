@@ -10,6 +10,7 @@ mod dying;
 mod lanes;
 mod leases;
 mod moved;
+mod moved_elsewhere;
 mod ringing;
 mod store;
 mod support;

@@ -173,7 +173,9 @@ async fn what_the_broker_dropped_unread_is_told_with_its_count() {
     world.notifier().await.stop().await;
     let record = world.record().await;
     let mut db = record.write().await.unwrap();
-    sqlx::query("INSERT INTO dlq_position VALUES ('bank2', ?, 0, 0, 0)")
+    let position = "INSERT INTO dlq_position (group_name, broker, queue_id, next_offset, updated_ms) \
+         VALUES ('bank2', ?, 0, 0, 0)";
+    sqlx::query(position)
         .bind(&queue.broker)
         .execute(&mut *db)
         .await
@@ -191,6 +193,14 @@ async fn what_the_broker_dropped_unread_is_told_with_its_count() {
     drop(db);
     notifier.stop().await;
     assert_eq!(alarms("dlq_position_lost").len(), 1);
+    // Whoever was not there then is told at the next start, until somebody says that he knows.
+    let notifier = Running::start(watching(&world)).await;
+    let told = eventually("the alarm again", async || {
+        let told = alarms("dlq_position_lost");
+        (told.len() == 2).then(|| told[1].clone())
+    });
+    assert!(told.await.contains("missed=1 earlier=true"));
+    notifier.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -58,6 +58,7 @@ impl Fixture {
             position: &position(),
             from,
             to: from + 1,
+            missed: 0,
             dead,
         };
         self.record.dlq_advance(&page).await.unwrap()
@@ -159,6 +160,7 @@ async fn of_two_replicas_with_the_same_page_one_writes_it() {
         position: &position,
         from: 3,
         to: 4,
+        missed: 0,
         dead: &dead,
     };
     let (one, two) = tokio::join!(fixture.record.dlq_advance(&page), other.dlq_advance(&page));
@@ -198,6 +200,7 @@ async fn a_page_that_fails_moves_nothing() {
         position: &position(),
         from,
         to: 4,
+        missed: 0,
         dead: &[dead(copy())],
     };
     assert!(fixture.record.dlq_advance(&page).await.is_err());
@@ -284,4 +287,28 @@ async fn operators_tools_read_where_each_letter_stands() {
     assert_eq!(letter.died_ms, died_ms);
     fixture.moved(copy()).await;
     assert_eq!(letters().await.unwrap()[0].forwarded_ms, Some(STORED));
+}
+
+#[tokio::test]
+async fn what_was_missed_is_written_down_with_the_position() {
+    let fixture = Fixture::new().await;
+    let record = &fixture.record;
+    record.dlq_offset_or_begin(&position(), 3).await.unwrap();
+    assert_eq!(record.dlq_missed().await.unwrap(), []);
+    let mut page = Page {
+        position: &position(),
+        from: 3,
+        to: 7,
+        missed: 4,
+        dead: &[],
+    };
+    record.dlq_advance(&page).await.unwrap();
+    // Another that comes late with the same page adds nothing.
+    assert_eq!(
+        record.dlq_advance(&page).await.unwrap(),
+        Advanced::Elsewhere
+    );
+    (page.from, page.to, page.missed) = (7, 9, 2);
+    record.dlq_advance(&page).await.unwrap();
+    assert_eq!(record.dlq_missed().await.unwrap(), [(position(), 6)]);
 }

@@ -5,6 +5,7 @@
 
 pub mod bank1;
 pub mod bank2;
+pub mod endpoint;
 pub mod notifier;
 mod problem;
 

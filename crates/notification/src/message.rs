@@ -18,6 +18,7 @@
 //! | `rb-content-type` | yes | the body's media type |
 //! | `rb-generation` | no | a number; absent means 0 |
 //! | `rb-for-group` | no | only this consumer group shall act on it |
+//! | `rb-endpoint` | no | the endpoint it goes to, where the subscription leaves that to the message |
 //! | `rb-notify-url` | no | another URL inside the endpoint's pattern |
 //! | `traceparent` | no | W3C trace context |
 //!
@@ -52,6 +53,8 @@ pub const CONTENT_TYPE: &str = "rb-content-type";
 pub const GENERATION: &str = "rb-generation";
 /// Property: the one group that shall act on it.
 pub const FOR_GROUP: &str = "rb-for-group";
+/// Property: the endpoint it goes to.
+pub const ENDPOINT: &str = "rb-endpoint";
 /// Property: another URL.
 pub const NOTIFY_URL: &str = "rb-notify-url";
 /// Property: the W3C trace context.
@@ -125,6 +128,9 @@ impl Envelope {
         if let Some(group) = &self.for_group {
             put(FOR_GROUP, group.as_str());
         }
+        if let Some(endpoint) = &notification.endpoint {
+            put(ENDPOINT, endpoint.as_str());
+        }
         if let Some(url) = &notification.notify_url {
             put(NOTIFY_URL, url);
         }
@@ -167,6 +173,7 @@ fn read(
         event_type: needed(properties, EVENT_TYPE)?,
         business_key: needed(properties, BUSINESS_KEY)?,
         content_type: needed(properties, CONTENT_TYPE)?,
+        endpoint: optional(properties, ENDPOINT)?,
         notify_url: properties.get(NOTIFY_URL).cloned(),
         traceparent: properties.get(TRACEPARENT).cloned(),
         body,
@@ -236,6 +243,7 @@ mod tests {
         let mut full = envelope();
         full.generation = 3;
         full.for_group = Some(Group::new("bank2").unwrap());
+        full.notification.endpoint = Some("m1".parse().unwrap());
         full.notification.notify_url = Some("http://127.0.0.1:8182/n".into());
         full.notification.traceparent =
             Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into());

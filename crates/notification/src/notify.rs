@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use ring::digest;
 
-use crate::{BusinessKey, ContentType, EventType, Invalid, Source, Topic, TxNo};
+use crate::{BusinessKey, ContentType, EndpointId, EventType, Invalid, Source, Topic, TxNo};
 
 /// The largest body in bytes. The smallest is one: the broker refuses an empty message.
 pub const MAX_BODY: usize = 262_144;
@@ -26,6 +26,8 @@ pub struct Notification {
     pub business_key: BusinessKey,
     /// The media type of `body`.
     pub content_type: ContentType,
+    /// The endpoint that it goes to, for subscriptions that leave that to the message.
+    pub endpoint: Option<EndpointId>,
     /// Another path or host, inside the endpoint's pattern, for this notification alone.
     pub notify_url: Option<String>,
     /// The W3C trace context to go on with.
@@ -53,18 +55,20 @@ impl Notification {
 
     /// A fingerprint of what was asked for: two requests under one `tx_no` are the same request
     /// if and only if this is equal. Hex SHA-256 over topic, event type, business key, content
-    /// type, notify URL (empty if none) and body, each preceded by its length as eight bytes,
-    /// big-endian.
+    /// type, notify URL (empty if none) and body, and the endpoint if it names one, each preceded by
+    /// its length as eight bytes, big-endian.
     pub fn request_hash(&self) -> String {
         let mut context = digest::Context::new(&digest::SHA256);
-        for part in [
+        let parts = [
             self.topic.as_str().as_bytes(),
             self.event_type.as_str().as_bytes(),
             self.business_key.as_str().as_bytes(),
             self.content_type.as_str().as_bytes(),
             self.notify_url.as_deref().unwrap_or_default().as_bytes(),
             &self.body,
-        ] {
+        ];
+        let endpoint = self.endpoint.as_ref().map(|id| id.as_str().as_bytes());
+        for part in parts.into_iter().chain(endpoint) {
             let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
             context.update(&length.to_be_bytes());
             context.update(part);
@@ -123,6 +127,7 @@ pub(crate) mod tests {
             event_type: EventType::new("transfer").unwrap(),
             business_key: BusinessKey::new("transfer 10.00").unwrap(),
             content_type: ContentType::new("application/json").unwrap(),
+            endpoint: None,
             notify_url: None,
             traceparent: None,
             body: Bytes::from_static(b"{}"),
@@ -158,6 +163,16 @@ pub(crate) mod tests {
         assert_ne!(one.request_hash(), other.request_hash());
         assert_eq!(one.request_hash(), one.clone().request_hash());
         assert_eq!(one.request_hash().len(), 64);
+    }
+
+    #[test]
+    fn another_endpoint_is_another_request() {
+        let to = |id: &str| Notification {
+            endpoint: Some(EndpointId::new(id).unwrap()),
+            ..transfer()
+        };
+        assert_ne!(to("m1").request_hash(), to("m2").request_hash());
+        assert_ne!(to("m1").request_hash(), transfer().request_hash());
     }
 
     #[test]

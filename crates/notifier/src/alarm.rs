@@ -57,6 +57,37 @@ pub(crate) fn endpoint_unknown(endpoint: &EndpointId, key: &Key) {
     tracing::warn!(event = "endpoint_unknown", %endpoint, %key);
 }
 
+/// A message names no endpoint, and its subscription leaves that to messages: it is parked.
+pub(crate) fn no_endpoint_named(key: &Key) {
+    tracing::warn!(event = "no_endpoint_named", %key);
+}
+
+/// A message names a URL outside of its endpoint's `notify_url_pattern`: it is parked.
+pub(crate) fn notify_url_outside(endpoint: &EndpointId, key: &Key, why: &dyn Display) {
+    tracing::warn!(event = "notify_url_outside", %endpoint, %key, %why);
+}
+
+/// Several answers of 410 over minutes: the endpoint was disabled.
+pub(crate) fn endpoint_gone(endpoint: &EndpointId, why: &str) {
+    tracing::warn!(event = "endpoint_gone", %endpoint, why);
+}
+
+/// The table of endpoints can't be read: what was known last goes on.
+pub(crate) fn endpoints_unread(error: &dyn Display) {
+    tracing::warn!(event = "endpoints_unread", %error);
+}
+
+/// An endpoint of the table can't be used: what was known of it last goes on; without that its
+/// messages are parked.
+pub(crate) fn endpoint_unusable(endpoint: &EndpointId, error: &dyn Display) {
+    tracing::warn!(event = "endpoint_unusable", %endpoint, %error);
+}
+
+/// An endpoint stands in ringback.toml and in the table: the file is obeyed.
+pub(crate) fn endpoint_defined_twice(endpoint: &EndpointId) {
+    tracing::warn!(event = "endpoint_defined_twice", %endpoint);
+}
+
 /// There are messages for a disabled endpoint: they are parked, and die when they were parked too
 /// long.
 pub(crate) fn endpoint_disabled(endpoint: &EndpointId, key: &Key) {

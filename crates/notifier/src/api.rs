@@ -5,6 +5,7 @@
 //! outside of `/v1` and needs no token.
 
 mod audit;
+mod endpoints;
 mod failure;
 mod find;
 mod gate;
@@ -26,16 +27,18 @@ use axum::Router;
 use axum::middleware;
 use axum::routing::{get, post};
 use notification::api::notifier::Role;
-use notification::{Group, Topic};
+use notification::{EndpointId, Group, Topic};
 use rocketmq::Client;
 use service::clock::Clock;
 use tokio::sync::Notify;
 
 use gate::Gate;
 
+use crate::config::Destination;
 use crate::directory::Directory;
 use crate::ladders::Ladders;
 use crate::record::Record;
+use crate::ring::Ringer;
 use crate::tokens::Tokens;
 
 /// What the handlers need.
@@ -46,6 +49,8 @@ pub(crate) struct ApiState {
     pub tokens: Tokens,
     pub subscribed: Arc<[Subscribed]>,
     pub directory: Directory,
+    /// For test notifications.
+    pub ringer: Ringer,
     pub feed_lag: Duration,
     pub clock: Clock,
     /// Wakes the relay of send requests.
@@ -57,16 +62,24 @@ pub(crate) struct ApiState {
 pub(crate) struct Subscribed {
     pub group: Group,
     pub topic: Topic,
+    pub endpoint: Destination,
     pub ladders: Ladders,
+}
+
+impl Subscribed {
+    /// Whether all its messages go to this endpoint.
+    pub(crate) fn names(&self, id: &EndpointId) -> bool {
+        self.endpoint.one() == Some(id)
+    }
 }
 
 /// All routes.
 pub(crate) fn router(state: ApiState) -> Router {
-    let gate = |needs| {
+    let gate = |needs, within| {
         let gate = Gate {
             tokens: state.tokens.clone(),
             needs,
-            within: gate::DEADLINE,
+            within,
         };
         middleware::from_fn_with_state(gate, gate::pass)
     };
@@ -78,7 +91,8 @@ pub(crate) fn router(state: ApiState) -> Router {
         .route("/dead-letters/{ending}", get(letters::show))
         .route("/audit", get(audit::page))
         .route("/tokens", get(tokens::page))
-        .route_layer(gate(Role::Read));
+        .merge(endpoints::reading())
+        .route_layer(gate(Role::Read, gate::DEADLINE));
     let operate = Router::new()
         .route(
             "/dead-letters/{ending}/resend",
@@ -91,10 +105,12 @@ pub(crate) fn router(state: ApiState) -> Router {
         .route("/endpoints/{id}/repaired", post(repairs::repaired))
         .route("/tokens", post(tokens::add))
         .route("/tokens/{id}/revoke", post(tokens::revoke))
-        .route_layer(gate(Role::Operate));
+        .merge(endpoints::changing())
+        .route_layer(gate(Role::Operate, gate::DEADLINE));
+    let ring = endpoints::ringing().route_layer(gate(Role::Operate, endpoints::LONGEST_TEST));
     Router::new()
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
-        .nest("/v1", read.merge(operate))
+        .nest("/v1", read.merge(operate).merge(ring))
         .with_state(state)
 }

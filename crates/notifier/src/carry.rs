@@ -6,6 +6,7 @@
 //! without an attempt is in [`put_away`].
 
 mod gate;
+mod gone;
 mod permits;
 mod put_away;
 
@@ -24,7 +25,7 @@ use crate::config::SubscriptionConfig;
 use crate::copy::Copy;
 use crate::decide::{self, Decision, Presence, Rules, Standing};
 use crate::directory::{Directory, Line};
-use crate::endpoint::Endpoint;
+use crate::endpoint::Target;
 use crate::in_hand::Hold;
 use crate::ladders::Ladders;
 use crate::lane::{Busy, Company, Turn};
@@ -80,7 +81,6 @@ pub(crate) enum Others {
     /// To one: its lane may use all the permits.
     None,
     /// Each to its own.
-    #[allow(dead_code, reason = "a subscription names its one endpoint so far")]
     Some,
 }
 
@@ -101,7 +101,8 @@ enum Reached {
 impl Carrier {
     /// Waits until there is a ladder to climb: the endpoint's own, or the group's policy.
     pub(crate) async fn ladder_known(&self) {
-        let line = self.directory.line(&self.subscription.endpoint);
+        let one = self.subscription.endpoint.one();
+        let line = one.and_then(|id| self.directory.line(id));
         if line.is_none_or(|line| line.endpoint().ladder.is_none()) {
             self.ladders.known().await;
         }
@@ -120,7 +121,8 @@ impl Carrier {
                 Decision::RecordBehind => return self.wait_for_the_record(parcel).await,
                 Decision::AfterTwin => return self.rest(parcel, self.lease).await,
                 Decision::NotDue(delay) => return self.rest(parcel, delay).await,
-                Decision::Hold(delay) => return self.rest(parcel, delay).await,
+                Decision::Hold(delay) => return self.hold(parcel, delay).await,
+                Decision::Skip => return self.skip(parcel).await,
                 Decision::Park(reason) => return self.park(parcel, reason).await,
                 Decision::Die(reason) => return self.die(parcel, reason).await,
             };
@@ -213,7 +215,11 @@ impl Carrier {
 
     /// Makes the attempt, writes it down, settles.
     async fn ring(&self, parcel: Parcel, number: u32, turn: Turn, open: Open) {
-        let Open { line, endpoint } = open;
+        let Open {
+            line,
+            endpoint,
+            target,
+        } = open;
         // Boxed, so that a task that waits, for its turn or for the record, is small.
         let rung = Box::pin(self.ringer.ring(&endpoint, &parcel.copy, number)).await;
         self.mind_the_clock(&line, &rung);
@@ -228,8 +234,8 @@ impl Carrier {
         let dice = fastrand::f64();
         let judgement = verdict::judge(&endpoint.acceptance, &ladder, number, age, &rung, dice);
         mind_the_breaker(line.id(), turn.report(judgement.heard, rung.took));
-        let then = judgement.then;
-        let attempt = Self::attempt_row(&endpoint, number, rung, judgement);
+        let (then, status) = (judgement.then, rung.status);
+        let attempt = Self::attempt_row(&target, number, rung, judgement);
         let Some(moved) = self
             .write(&parcel, Event::Attempted { attempt, then })
             .await
@@ -246,13 +252,16 @@ impl Carrier {
             }
             Then::Dead(reason) => self.bury(parcel, moved, reason).await,
         }
+        if status == Some(gone::GONE) {
+            Box::pin(self.mind_gone(&endpoint)).await;
+        }
     }
 
     /// Writes a result down; `None` if the process ends first.
     async fn write(&self, parcel: &Parcel, event: Event) -> Option<Moved> {
         let entry = Entry {
             copy: parcel.copy.clone(),
-            endpoint: self.endpoint_of(&parcel.copy).clone(),
+            endpoint: self.destination(&parcel.copy),
             attempts_before: parcel.standing.map_or(0, |row| row.attempts),
             row: parcel.standing.as_ref().into(),
             event,
@@ -260,11 +269,11 @@ impl Carrier {
         self.record.write(entry).await.ok()
     }
 
-    fn attempt_row(endpoint: &Endpoint, number: u32, rung: Rung, judgement: Judgement) -> Attempt {
+    fn attempt_row(target: &Target, number: u32, rung: Rung, judgement: Judgement) -> Attempt {
         Attempt {
             id: rung.id,
             number,
-            url: endpoint.url_text.clone(),
+            url: target.text.clone(),
             started_ms: rung.started_ms,
             took_ms: i32::try_from(rung.took.as_millis()).unwrap_or(i32::MAX),
             verdict: judgement.verdict,

@@ -9,8 +9,10 @@ use std::fmt;
 
 use bytes::Bytes;
 use notification::message as property;
-use notification::{Envelope, Group, Invalid, Source, TxNo, Undecodable};
+use notification::{EndpointId, Envelope, Group, Invalid, Source, TxNo, Undecodable};
 use rocketmq::ReceivedMessage;
+
+use crate::config::Filter;
 
 /// The record's primary key: whose notification, for which group.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -31,6 +33,8 @@ impl fmt::Display for Key {
 pub(crate) enum Reading {
     /// A notification.
     Known,
+    /// A notification that the subscription's filter leaves out.
+    Unwanted,
     /// Of a known format, but against its rules.
     Malformed,
     /// Of a format that this notifier does not know yet.
@@ -44,6 +48,8 @@ pub(crate) struct Content {
     pub event_type: String,
     pub business_key: String,
     pub content_type: String,
+    /// The endpoint that it names for itself.
+    pub endpoint: Option<EndpointId>,
     pub notify_url: Option<String>,
     pub traceparent: Option<String>,
     pub initiator_id: String,
@@ -83,6 +89,15 @@ impl Copy {
         }
     }
 
+    /// The same copy as the subscription's filter takes it.
+    pub(crate) fn filtered(mut self, filter: &Filter, message: &ReceivedMessage) -> Self {
+        let (tag, event_type) = (message.tag.as_deref(), &self.content.event_type);
+        if self.reading == Reading::Known && !filter.fits(tag, event_type, &message.properties) {
+            self.reading = Reading::Unwanted;
+        }
+        self
+    }
+
     /// The same copy under a key of its own, for when the number that it claims is another's.
     pub(crate) fn set_aside(&self, message: &ReceivedMessage) -> Self {
         let born_ms = u64::try_from(message.born_ms).unwrap_or(0);
@@ -108,6 +123,7 @@ impl Copy {
                 event_type: said.event_type.into(),
                 business_key: said.business_key.into(),
                 content_type: said.content_type.into(),
+                endpoint: said.endpoint,
                 notify_url: said.notify_url,
                 traceparent: said.traceparent,
                 initiator_id: envelope.initiator_id.into(),
@@ -139,6 +155,7 @@ impl Copy {
                 event_type: text(properties, property::EVENT_TYPE, 64),
                 business_key: text(properties, property::BUSINESS_KEY, 128),
                 content_type: text(properties, property::CONTENT_TYPE, 128),
+                endpoint: parsed(properties, property::ENDPOINT),
                 notify_url: properties.get(property::NOTIFY_URL).map(|t| cut(t, 1024)),
                 traceparent: properties.get(property::TRACEPARENT).map(|t| cut(t, 64)),
                 initiator_id: text(properties, property::INITIATOR_ID, 36),

@@ -64,6 +64,8 @@ pub(crate) enum Decision {
     AfterTwin,
     /// Not due: let it come back after this long.
     NotDue(Duration),
+    /// The subscription's filter leaves it out: write that down, acknowledge.
+    Skip,
     /// Its endpoint is paused: let it come back after this long, as it is.
     Hold(Duration),
     /// Put it away without an attempt, until an operator has mended something.
@@ -96,6 +98,10 @@ pub(crate) enum ParkReason {
     BreakerOpen,
     /// Its endpoint asked to be left alone for a while.
     AskedToWait,
+    /// Its subscription leaves the endpoint to the message, and it names none.
+    NoEndpoint,
+    /// Its own URL lies outside of what the endpoint allows.
+    UrlOutside,
 }
 
 impl ParkReason {
@@ -109,6 +115,8 @@ impl ParkReason {
             Self::AddressRefused => "parked: address refused",
             Self::BreakerOpen => "parked: breaker open",
             Self::AskedToWait => "parked: the receiver asked for a pause",
+            Self::NoEndpoint => "parked: no endpoint named",
+            Self::UrlOutside => "parked: notify-url outside",
         }
     }
 }
@@ -154,10 +162,12 @@ pub(crate) fn decide(
     match copy.reading {
         Reading::Malformed => Decision::Die(DeadReason::Malformed),
         Reading::NewerFormat => park(ParkReason::NewerFormat, row),
-        Reading::Known if crashes_workers(copy, attempts, parks, rules) => {
+        // What has a row was wanted once, and a resend is wanted now.
+        Reading::Unwanted if row.is_none() && copy.generation == 0 => Decision::Skip,
+        Reading::Known | Reading::Unwanted if crashes_workers(copy, attempts, parks, rules) => {
             Decision::Die(DeadReason::CrashesWorkers)
         }
-        Reading::Known => Decision::Ring {
+        Reading::Known | Reading::Unwanted => Decision::Ring {
             number: attempts + 1,
             not_before_ms: due_ms,
         },

@@ -10,17 +10,19 @@ use http::HeaderMap;
 use notification::{Acceptance, EndpointId, Invalid, Ladder, Operation, SigningSecret};
 use reqwest::{Client, Url};
 
-use crate::config::EndpointConfig;
+use crate::config::{EndpointConfig, GoneRule, UrlPattern};
 use crate::egress::{Egress, Policy};
 
 /// One receiver.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Endpoint {
     pub id: EndpointId,
     /// Whether it may be rung.
     pub operation: Operation,
     /// Since when, in UTC milliseconds.
     pub operation_since_ms: i64,
+    /// Of its row in the table; 0 if it has none.
+    pub revision: i64,
     pub url: Url,
     /// The same as text, shared by all attempts' rows.
     pub url_text: Arc<str>,
@@ -35,9 +37,44 @@ pub(crate) struct Endpoint {
     pub ladder: Option<Arc<Ladder>>,
     pub timeout: Duration,
     pub acceptance: Acceptance,
+    /// Where a message's own URL may lead.
+    pub notify_url_pattern: Option<UrlPattern>,
+    /// When answers of 410 disable it.
+    pub gone: GoneRule,
+}
+
+/// Where one notification is posted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub url: Url,
+    /// The same as text.
+    pub text: Arc<str>,
 }
 
 impl Endpoint {
+    /// Its own URL, or the one that a message names, if that lies within the pattern.
+    ///
+    /// # Errors
+    /// It lies outside, or there is no pattern.
+    pub(crate) fn target(&self, notify_url: Option<&str>) -> Result<Target, Invalid> {
+        let Some(text) = notify_url else {
+            return Ok(Target {
+                url: self.url.clone(),
+                text: self.url_text.clone(),
+            });
+        };
+        let Some(pattern) = &self.notify_url_pattern else {
+            let limit = "the endpoint has no notify_url_pattern";
+            return Err(Invalid::new("notify_url", text, limit));
+        };
+        let url = pattern.admit(text)?;
+        Ok(Target {
+            text: url.as_str().into(),
+            url,
+        })
+    }
+
+    /// Reads the secrets and parses the URL. `ladder` replaces the endpoint's own.
     /// Reads the files that it names and parses the URL. `ladder` replaces the endpoint's own. Whether the URL may be
     /// rung is not asked here: what may not is parked for as long as that holds.
     ///
@@ -57,6 +94,7 @@ impl Endpoint {
             id: config.id.clone(),
             operation: Operation::Open,
             operation_since_ms: 0,
+            revision: 0,
             url: config.parsed_url()?,
             url_text: config.url.as_str().into(),
             secrets: config.read_secrets()?,
@@ -68,6 +106,8 @@ impl Endpoint {
             ladder: ladder.cloned().map(Arc::new),
             timeout: config.timeout,
             acceptance: config.acceptance(),
+            notify_url_pattern: config.notify_url_pattern.clone(),
+            gone: config.disable_when_gone,
         })
     }
 }

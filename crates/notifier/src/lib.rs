@@ -53,14 +53,15 @@ mod inspect;
 mod ladders;
 mod operator;
 mod run;
+mod sealing;
 mod store_health;
 mod tokens;
 mod whither;
 
 pub use config::{
-    AddressRange, Basic, BreakerConfig, BreakerRule, Config, EgressConfig, EgressRules,
-    EndpointConfig, Headers, Hidden, OperatorToken, Ports, ProxySetting, Scheme, Settings,
-    SubscriptionConfig, TowardsTls,
+    AddressRange, Basic, BreakerConfig, BreakerRule, Config, Destination, EgressConfig,
+    EgressRules, EndpointConfig, Filter, GoneRule, Headers, Hidden, OperatorToken, Pattern, Ports,
+    ProxySetting, Scheme, Settings, SubscriptionConfig, TowardsTls, UrlPattern,
 };
 pub use inspect::{LetterOnRecord, letters_on_record};
 pub use rate::RateLimit;

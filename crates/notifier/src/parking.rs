@@ -30,7 +30,7 @@ const STEPS: [u64; 6] = [10, 30, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR];
 const MAX_AGE: Duration = Duration::from_secs(7 * 24 * HOUR);
 
 /// What a resumed endpoint's messages may still have to wait.
-const LONGEST_HOLD: Duration = Duration::from_secs(5 * MINUTE);
+const LONGEST_HOLD: Duration = Duration::from_secs(MINUTE);
 
 /// The shortest and the longest that a lane puts a copy away for.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -142,9 +142,9 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_looked_at_again_after_as_long_again_but_within_five_minutes() {
+    fn a_pause_is_looked_at_again_after_as_long_again_but_within_a_minute() {
         let hold = |s| hold(Duration::from_secs(s)).as_secs();
-        assert_eq!([hold(0), hold(60), hold(90_000)], [10, 60, 300]);
+        assert_eq!([hold(0), hold(30), hold(90_000)], [10, 30, 60]);
     }
 
     #[test]

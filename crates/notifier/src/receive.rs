@@ -118,7 +118,8 @@ impl Receiver {
     }
 
     fn read(&self, delivery: Delivery) -> Read {
-        let copy = Arc::new(Copy::read(&self.group, delivery.message()));
+        let (message, filter) = (delivery.message(), &self.carrier.subscription.filter);
+        let copy = Arc::new(Copy::read(&self.group, message).filtered(filter, message));
         Read {
             hold: self.in_hand.take(&copy.key),
             copy,

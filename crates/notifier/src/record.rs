@@ -68,6 +68,11 @@ pub const MIGRATIONS: Migrations = Migrations {
             include_str!("../../../sql/notifier/0004_dlq_missed.sql"),
         ),
         (
+            5,
+            "endpoint",
+            include_str!("../../../sql/notifier/0005_endpoint.sql"),
+        ),
+        (
             6,
             "token",
             include_str!("../../../sql/notifier/0006_token.sql"),

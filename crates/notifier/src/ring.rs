@@ -12,9 +12,9 @@ mod retry_after;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use notification::{AttemptError, Reply, TraceParent, TxNo, headers, sign};
+use notification::{AttemptError, Invalid, Reply, TraceParent, TxNo, headers, sign};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
-use reqwest::{RequestBuilder, Response};
+use reqwest::{RequestBuilder, Response, Url};
 use service::clock::Clock;
 
 use crate::copy::{Copy, cut};
@@ -82,15 +82,17 @@ impl Ringer {
     }
 
     /// Makes attempt `number` of its generation, signed with those of the endpoint's secrets that sign at this moment.
+    /// It goes to the endpoint's URL, or to the one that the message names within what the endpoint allows.
     pub(crate) async fn ring(&self, endpoint: &Endpoint, copy: &Copy, number: u32) -> Rung {
         let started_ms = self.clock.now_ms();
         let began = Instant::now();
         let id = ids::one(started_ms);
         let mut seen = Seen::default();
-        let attempt = self.attempt(request(endpoint, copy, number, started_ms, id), &mut seen);
         let attempt = async {
-            endpoint.policy.check(&endpoint.url)?;
-            attempt.await
+            let url = endpoint.target(copy.content.notify_url.as_deref())?.url;
+            endpoint.policy.check(&url)?;
+            let request = request(endpoint, url, copy, number, started_ms, id);
+            self.attempt(request, &mut seen).await
         };
         let result = match tokio::time::timeout(endpoint.timeout, attempt).await {
             Ok(result) => result,
@@ -143,6 +145,7 @@ impl Ringer {
 /// What is sent.
 fn request(
     endpoint: &Endpoint,
+    url: Url,
     copy: &Copy,
     number: u32,
     now_ms: i64,
@@ -155,7 +158,7 @@ fn request(
     let signature = sign(in_force.map(|s| &s.secret), &id, timestamp_s, &body);
     endpoint
         .client
-        .post(endpoint.url.clone())
+        .post(url)
         .headers(endpoint.headers.clone())
         .headers(trace(copy, attempt))
         .header(ACCEPT_ENCODING, "identity")
@@ -198,6 +201,16 @@ async fn read(mut response: Response) -> Result<(Bytes, bool), Failed> {
         }
     }
     Ok((body.freeze(), false))
+}
+
+/// A message's own URL that the endpoint does not allow.
+impl From<Invalid> for Failed {
+    fn from(outside: Invalid) -> Self {
+        Self {
+            error: AttemptError::AddressRefused,
+            detail: outside.to_string(),
+        }
+    }
 }
 
 impl From<&reqwest::Error> for Failed {

@@ -82,6 +82,16 @@ impl Notifier {
     /// Until the soft phase has been worked through.
     async fn run(self, shutdown: &Shutdown) -> anyhow::Result<()> {
         let mut loops = JoinSet::new();
+        let (mut refresher, refreshing) = (self.refresher, shutdown.clone());
+        // What was not read yet must not be taken for absent.
+        let read = shutdown.unless_forced(refresher.first(shutdown)).await;
+        if read != Some(true) {
+            return Ok(());
+        }
+        loops.spawn(async move {
+            let run = refresher.run(refreshing.clone());
+            refreshing.unless_forced(run).await
+        });
         for receiver in self.receivers {
             let shutdown = shutdown.clone();
             loops.spawn(async move { shutdown.unless_forced(receiver.run()).await });

@@ -41,7 +41,7 @@ pub(crate) fn judge(
     rung: &Rung,
     dice: f64,
 ) -> Judgement {
-    let (verdict, error) = verdict(acceptance, &rung.result);
+    let (verdict, error, detail) = of(acceptance, rung);
     let reply = rung.result.as_ref().ok();
     let circumstances = Circumstances {
         age,
@@ -58,7 +58,7 @@ pub(crate) fn judge(
     Judgement {
         verdict,
         error,
-        detail: detail(verdict, error, rung),
+        detail,
         then,
         heard: Heard {
             health: match (verdict, reply) {
@@ -71,6 +71,15 @@ pub(crate) fn judge(
                 .and_then(|reply| reply.retry_after),
         },
     }
+}
+
+/// What an attempt means by itself, the failure's word, and the failure in a few words.
+pub(crate) fn of(
+    acceptance: &Acceptance,
+    rung: &Rung,
+) -> (Verdict, Option<AttemptError>, Option<String>) {
+    let (verdict, error) = verdict(acceptance, &rung.result);
+    (verdict, error, detail(verdict, error, rung))
 }
 
 /// A rung counts from the end of the attempt.

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use database::{DatabaseError, Tx};
-use notification::{BusinessKey, BusinessState, ContentType, EventType, Invalid, Outcome, TxNo};
+use notification::{
+    BusinessKey, BusinessState, ContentType, EndpointId, EventType, Invalid, Outcome, TxNo,
+};
 
 /// A notification as its caller knows it: source and topic are the initiator's own.
 #[derive(Clone, Debug)]
@@ -19,6 +21,8 @@ pub struct NewNotification {
     pub business_key: BusinessKey,
     /// The media type of `body`.
     pub content_type: ContentType,
+    /// The endpoint that it goes to, where the notifier's subscription leaves that to the message.
+    pub endpoint: Option<EndpointId>,
     /// Another path or host inside the endpoint's pattern.
     pub notify_url: Option<String>,
     /// The W3C trace context to go on with.

@@ -199,6 +199,7 @@ mod tests {
             event_type: "transfer".parse().unwrap(),
             business_key: "transfer 10.00".parse().unwrap(),
             content_type: "application/json".parse().unwrap(),
+            endpoint: None,
             notify_url: None,
             traceparent: None,
             body: bytes::Bytes::from_static(b"{}"),

@@ -140,8 +140,8 @@ pub(crate) async fn load(
     tx_no: &str,
 ) -> Result<(Notification, u32), DatabaseError> {
     let row = sqlx::query(
-        "SELECT tx_no, generation, topic, event_type, business_key, content_type, notify_url, traceparent, body \
-         FROM outgoing WHERE tx_no = ?",
+        "SELECT tx_no, generation, topic, event_type, business_key, content_type, endpoint_id, notify_url, \
+         traceparent, body FROM outgoing WHERE tx_no = ?",
     )
     .bind(tx_no)
     .fetch_one(&mut *database.read().await?)
@@ -161,6 +161,7 @@ fn notification(source: &Source, row: &AnyRow) -> Result<Notification, sqlx::Err
         event_type: typed(&text("event_type")?)?,
         business_key: typed(&text("business_key")?)?,
         content_type: typed(&text("content_type")?)?,
+        endpoint: optional("endpoint_id")?.map(|id| typed(&id)).transpose()?,
         notify_url: optional("notify_url")?,
         traceparent: optional("traceparent")?,
         body: Bytes::from(row.try_get::<Vec<u8>, _>("body")?),

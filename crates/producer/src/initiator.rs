@@ -24,11 +24,18 @@ use crate::{identity, sending};
 /// The initiator's tables, in `sql/producer`.
 pub const MIGRATIONS: Migrations = Migrations {
     name: "producer",
-    files: &[(
-        1,
-        "outgoing",
-        include_str!("../../../sql/producer/0001_outgoing.sql"),
-    )],
+    files: &[
+        (
+            1,
+            "outgoing",
+            include_str!("../../../sql/producer/0001_outgoing.sql"),
+        ),
+        (
+            3,
+            "endpoint",
+            include_str!("../../../sql/producer/0003_endpoint.sql"),
+        ),
+    ],
 };
 
 /// How long the checker waits for a lock before it answers nothing.
@@ -198,6 +205,7 @@ impl Shared {
             event_type: new.event_type,
             business_key: new.business_key,
             content_type: new.content_type,
+            endpoint: new.endpoint,
             notify_url: new.notify_url,
             traceparent: new.traceparent,
             body: new.body,

@@ -25,8 +25,8 @@ pub(crate) async fn record(
 ) -> Result<(), DatabaseError> {
     sqlx::query(
         "INSERT INTO outgoing (tx_no, state, outcome, generation, request_hash, topic, event_type, business_key, \
-         content_type, notify_url, traceparent, body, created_ms, next_send_ms, sends) \
-         VALUES (?, 'committed', 'none', 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+         content_type, endpoint_id, notify_url, traceparent, body, created_ms, next_send_ms, sends) \
+         VALUES (?, 'committed', 'none', 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
     )
     .bind(notification.tx_no.to_string())
     .bind(notification.request_hash())
@@ -34,6 +34,7 @@ pub(crate) async fn record(
     .bind(notification.event_type.as_str())
     .bind(notification.business_key.as_str())
     .bind(notification.content_type.as_str())
+    .bind(notification.endpoint.as_ref().map_or("", |id| id.as_str()))
     .bind(notification.notify_url.as_deref().unwrap_or_default())
     .bind(notification.traceparent.as_deref().unwrap_or_default())
     .bind(notification.body.to_vec())

@@ -11,7 +11,8 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    accounts, bank2_repair, demo, dlq, doctor, half, health, init, serve, status, transfer, up,
+    accounts, bank2_repair, demo, dlq, doctor, endpoint, half, health, init, serve, status,
+    transfer, up,
 };
 use crate::screen::Format;
 
@@ -77,6 +78,8 @@ pub enum Command {
     Status(status::Args),
     /// Dead letters: list, show, resend or discard them
     Dlq(dlq::Args),
+    /// Endpoints, who is notified: add, change, pause, disable, test; their secrets
+    Endpoint(endpoint::Args),
     /// Set up the broker: topics, groups, policies, and each group's place in its topics
     Init(init::Args),
     /// Ask a service whether it is healthy: exit code 0 or 1 (health checks of containers)
@@ -127,6 +130,7 @@ impl Command {
             Self::Accounts(args) => args.output.json,
             Self::Status(args) => args.output.json,
             Self::Dlq(args) => args.json(),
+            Self::Endpoint(args) => args.json(),
             Self::Init(args) => args.output.json,
             Self::Half(args) => args.json(),
             Self::Doctor(args) => args.output.json,

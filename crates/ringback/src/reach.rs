@@ -22,6 +22,8 @@ use known::Known;
 
 /// How long a service that is there may take to answer: a hung one freezes nobody's terminal.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// Longer than an endpoint's deadline may be: a test is answered when its attempt has ended.
+pub const ATTEMPT_WITHIN: Duration = Duration::from_secs(65);
 /// Longer than bank1's longest transaction: whoever gives up earlier would not hear how it ended.
 pub const TRANSACTION_WITHIN: Duration = Duration::from_secs(40);
 
@@ -167,6 +169,28 @@ impl Reach {
     ) -> Result<T, AskError> {
         let request = self.request(who, Method::POST, path)?.json(body);
         self.send(who, request, within).await
+    }
+
+    /// Asks with PATCH and a JSON body.
+    pub async fn patch<T: DeserializeOwned>(
+        &self,
+        who: Who,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, AskError> {
+        let request = self.request(who, Method::PATCH, path)?.json(body);
+        self.send(who, request, ANSWER_WITHIN).await
+    }
+
+    /// Asks with DELETE.
+    pub async fn delete<T: DeserializeOwned>(
+        &self,
+        who: Who,
+        path: &str,
+        query: &impl Serialize,
+    ) -> Result<T, AskError> {
+        let request = self.request(who, Method::DELETE, path)?.query(query);
+        self.send(who, request, ANSWER_WITHIN).await
     }
 
     fn base(&self, who: Who) -> &str {

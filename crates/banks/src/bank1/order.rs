@@ -44,6 +44,7 @@ impl Order {
             event_type: EventType::new(EVENT_TYPE)?,
             business_key: BusinessKey::new(format!("transfer {}", yuan(self.0.amount_fen)))?,
             content_type: ContentType::new(CONTENT_TYPE)?,
+            endpoint: None,
             notify_url: None,
             traceparent: None,
             body: fact::to_body(&self.0),

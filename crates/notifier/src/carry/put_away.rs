@@ -29,6 +29,27 @@ impl Carrier {
         settle::rest(parcel.delivery, &parcel.copy.key, delay).await;
     }
 
+    /// Its endpoint is paused: back after a while, nothing counted. At its first hold it is put on
+    /// record, so that it is accepted and can be seen.
+    pub(super) async fn hold(&self, parcel: Parcel, delay: Duration) {
+        if parcel.standing.is_none() {
+            let due_ms = self.clock.now_ms();
+            if self.write(&parcel, Event::Held { due_ms }).await.is_none() {
+                return;
+            }
+        }
+        self.rest(parcel, delay).await;
+    }
+
+    /// The subscription's filter leaves it out (N9).
+    pub(super) async fn skip(&self, parcel: Parcel) {
+        match self.write(&parcel, Event::Skipped).await {
+            Some(Moved::Yes) => self.acknowledge(parcel).await,
+            Some(Moved::No) => self.rest(parcel, LOOK_AGAIN).await,
+            None => {}
+        }
+    }
+
     /// Its generation is dead: the dead-letter topic must hold it before it may go.
     pub(super) async fn see_to_letter(&self, parcel: Parcel) {
         let (key, generation) = (parcel.copy.key.clone(), parcel.copy.generation);
@@ -98,8 +119,8 @@ impl Carrier {
         match moved {
             Moved::Yes => {
                 let (key, generation) = (&parcel.copy.key, parcel.copy.generation);
-                let endpoint = self.endpoint_of(&parcel.copy);
-                alarm::dead_letter(key, generation, endpoint, reason);
+                let endpoint = self.destination(&parcel.copy);
+                alarm::dead_letter(key, generation, &endpoint, reason);
                 settle::forward(parcel.delivery, key, generation, &self.record).await;
                 // Held until now: a twin must not forward it a second time.
                 drop(parcel.hold);

@@ -4,14 +4,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use notification::{Accept, Acceptance, EndpointId, Invalid, Ladder, SigningSecret};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+use super::{GoneRule, UrlPattern};
 
 use super::BreakerConfig;
 use super::towards::{Basic, Headers, Hidden, TowardsTls};
 use crate::rate::RateLimit;
 
 /// `[[endpoint]]` of `ringback.toml`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EndpointConfig {
     /// Lanes, attempts and alarms are keyed by it.
@@ -22,10 +24,10 @@ pub struct EndpointConfig {
     #[serde(default)]
     pub secrets: Vec<SigningSecret>,
     /// One `whsec_…` a line, with `until` and a moment behind it if it has an end; blank lines and `#` comments aside.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets_file: Option<PathBuf>,
     /// The delays between attempts; absent, the group's policy as the broker tells it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ladder: Option<Ladder>,
     /// One deadline over the whole attempt: name, connection, request and the answer's body.
     #[serde(default = "default_timeout", with = "humantime_serde")]
@@ -49,20 +51,36 @@ pub struct EndpointConfig {
     #[serde(default = "default_reject")]
     pub reject: Vec<u16>,
     /// Headers of its own.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
     pub headers: Headers,
     /// Basic authentication.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basic: Option<Basic>,
     /// A bearer token.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bearer: Option<Hidden>,
     /// A file that holds it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bearer_file: Option<PathBuf>,
     /// Whom we trust, and the certificate that we show.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TowardsTls>,
+    /// How long an old secret goes on signing beside the one that replaces it.
+    #[serde(default = "default_overlap", with = "humantime_serde")]
+    pub secret_overlap: Duration,
+    /// Where a message's own `notify-url` may lead; absent: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify_url_pattern: Option<UrlPattern>,
+    /// Several answers of 410 over minutes disable it.
+    #[serde(default)]
+    pub disable_when_gone: GoneRule,
+}
+
+/// The longest overlap of secrets.
+pub(crate) const LONGEST_OVERLAP: Duration = Duration::from_secs(30 * 86_400);
+
+const fn default_overlap() -> Duration {
+    Duration::from_secs(86_400)
 }
 
 const fn default_timeout() -> Duration {
@@ -122,6 +140,10 @@ impl EndpointConfig {
         if !(shortest..=Duration::from_secs(60)).contains(&self.timeout) {
             let given = humantime::format_duration(self.timeout).to_string();
             return refuse("timeout", given, "100ms to 1m");
+        }
+        if self.secret_overlap > LONGEST_OVERLAP {
+            let given = humantime::format_duration(self.secret_overlap).to_string();
+            return refuse("secret_overlap", given, "0s to 30d");
         }
         if !(1..=4096).contains(&self.concurrency) {
             return refuse("concurrency", self.concurrency.to_string(), "1 to 4096");

@@ -5,10 +5,12 @@
 
 mod egress;
 mod endpoint;
+mod gone;
 mod lane;
 mod settings;
 mod subscription;
 mod towards;
+mod url_pattern;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,10 +21,14 @@ use crate::egress::Egress;
 
 pub use egress::{AddressRange, EgressConfig, EgressRules, Ports, ProxySetting, Scheme};
 pub use endpoint::EndpointConfig;
+pub(crate) use endpoint::LONGEST_OVERLAP;
+pub use gone::GoneRule;
+pub(crate) use gone::Several;
 pub use lane::{BreakerConfig, BreakerRule};
 pub use settings::Settings;
-pub use subscription::SubscriptionConfig;
+pub use subscription::{Destination, Filter, Pattern, SubscriptionConfig};
 pub use towards::{Basic, Headers, Hidden, TowardsTls};
+pub use url_pattern::UrlPattern;
 
 /// Everything one notifier needs.
 #[derive(Debug, Clone)]
@@ -86,12 +92,8 @@ impl Config {
         }
         let mut pairs = BTreeSet::new();
         for subscription in &self.subscriptions {
-            if !ids.contains(&subscription.endpoint) {
-                let known: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
-                let limit = format!("the id of an [[endpoint]]: {}", known.join(", "));
-                let field = format!("subscription {}: endpoint", subscription.group);
-                return Err(Invalid::new(field, &subscription.endpoint, limit));
-            }
+            // Its endpoint may be one of the table: see `alarm::endpoint_unknown`.
+            subscription.filter.check(&subscription.group)?;
             if !pairs.insert((&subscription.group, &subscription.topic)) {
                 let limit = "each pair of group and topic once";
                 return Err(Invalid::new(

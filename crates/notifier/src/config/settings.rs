@@ -34,6 +34,9 @@ pub struct Settings {
     /// How often the groups' dead-letter topics are read for what the broker moved there by itself.
     #[serde(with = "humantime_serde")]
     pub dlq_interval: Duration,
+    /// A file with 32 bytes as base64, the same for all replicas: what is secret about endpoints is
+    /// encrypted with it in the record's database. Absent: it lies there in clear.
+    pub encryption_key_file: Option<std::path::PathBuf>,
     /// The name under which this process signs its attempts; `host:pid` if absent.
     pub worker: Option<String>,
     /// Where the record lies. Like `database_file` it is read by whoever makes [`super::Config::database`]
@@ -56,6 +59,7 @@ impl Default for Settings {
             crashes_workers_after: 50,
             longest_deferral: Duration::from_secs(12 * 3600),
             dlq_interval: Duration::from_secs(10),
+            encryption_key_file: None,
             worker: None,
             database: None,
             database_file: None,

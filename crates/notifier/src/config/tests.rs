@@ -142,11 +142,6 @@ fn a_bad_value_is_named_with_its_limit() {
             "reject = [200]",
             "endpoint bank2: reject: \"200\" is refused: statuses from 400 to 599",
         ),
-        (
-            "endpoint = \"bank2\"",
-            "endpoint = \"bank3\"",
-            "subscription bank2: endpoint: \"bank3\" is refused: the id of an [[endpoint]]: bank2",
-        ),
     ] {
         assert_eq!(complaint(of, instead), said);
     }

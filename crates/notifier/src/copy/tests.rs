@@ -17,6 +17,7 @@ pub(crate) fn copy() -> Copy {
             event_type: "transfer".into(),
             business_key: "transfer 10.00".into(),
             content_type: "application/json".into(),
+            endpoint: None,
             notify_url: None,
             traceparent: None,
             initiator_id: "0198f3c2-0000-7c10-9b1e-5d3f0a6c2e11".into(),

@@ -43,6 +43,25 @@ fn generation(generation: u32) -> Copy {
 }
 
 #[test]
+fn what_the_filter_leaves_out_is_skipped_unless_it_has_a_row_or_is_a_resend() {
+    let unwanted = |generation| Copy {
+        reading: Reading::Unwanted,
+        generation,
+        ..copy()
+    };
+    assert_eq!(alone(&unwanted(0), None), Decision::Skip);
+    let rings = |decision| matches!(decision, Decision::Ring { .. });
+    assert!(rings(alone(&unwanted(0), Some(&waiting(0)))));
+    assert!(rings(alone(&unwanted(1), None)));
+    assert_eq!(
+        alone(&unwanted(0), Some(&row(State::Skipped))),
+        Decision::Finished
+    );
+    let twin = decide(&unwanted(0), None, Presence::Twin, RULES, NOW);
+    assert_eq!(twin, Decision::AfterTwin);
+}
+
+#[test]
 fn a_resend_for_another_group_is_not_ours_whatever_the_record_says() {
     let other = Copy {
         for_group: Some(Group::new("elsewhere").unwrap()),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use notification::{Group, Topic};
+use notification::{EndpointId, Group, Topic};
 use rocketmq::{QueueRef, ReceivedMessage, StoredMessage};
 
 use crate::config::SubscriptionConfig;
@@ -33,9 +33,12 @@ pub(super) fn read(
         .find(|one| one.topic.as_str() == topic)
         .unwrap_or(&subscribed[0])
         .endpoint
-        .clone();
+        .one();
     let received = received(topic, queue, message);
     let copy = Copy::read(group, &received);
+    let nobody = || EndpointId::new("-").expect("a dash is a name");
+    let endpoint = endpoint.or(copy.content.endpoint.as_ref());
+    let endpoint = endpoint.cloned().unwrap_or_else(nobody);
     let aside = (copy.reading == Reading::Malformed).then(|| Arc::new(copy.set_aside(&received)));
     Dead {
         copy: Arc::new(copy),
@@ -141,6 +144,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::config::Filter;
     use crate::copy::tests::copy;
 
     fn subscribed(topics: &[&str]) -> Vec<SubscriptionConfig> {
@@ -148,6 +152,7 @@ mod tests {
             group: copy().key.group,
             topic: Topic::new(*topic).unwrap(),
             endpoint: format!("at-{topic}").parse().unwrap(),
+            filter: Filter::default(),
         };
         topics.iter().map(one).collect()
     }

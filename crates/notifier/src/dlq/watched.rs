@@ -108,12 +108,14 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Filter;
 
     fn subscription(group: &str, topic: &str) -> SubscriptionConfig {
         SubscriptionConfig {
             group: group.parse().unwrap(),
             topic: topic.parse().unwrap(),
             endpoint: "bank2".parse().unwrap(),
+            filter: Filter::default(),
         }
     }
 

@@ -278,7 +278,7 @@ fn rightful<'a>(dead: &'a Dead, letters: &Letters) -> &'a Arc<Copy> {
 fn reason(copy: &Copy) -> DeadReason {
     match copy.reading {
         Reading::Malformed => DeadReason::Malformed,
-        Reading::Known | Reading::NewerFormat => DeadReason::BrokerMoved,
+        Reading::Known | Reading::Unwanted | Reading::NewerFormat => DeadReason::BrokerMoved,
     }
 }
 

@@ -52,6 +52,10 @@ pub(crate) enum Event {
         /// How long it is put away for.
         step_ms: i64,
     },
+    /// Its endpoint is paused: put on record as it is, if it is not there yet.
+    Held { due_ms: i64 },
+    /// The subscription's filter leaves it out.
+    Skipped,
     /// Died without one.
     Died(DeadReason),
 }
@@ -100,7 +104,9 @@ impl Entry {
     pub(super) fn attempts_after(&self) -> u32 {
         match &self.event {
             Event::Attempted { attempt, .. } => attempt.number,
-            Event::Parked { .. } | Event::Died(_) => self.attempts_before,
+            Event::Parked { .. } | Event::Held { .. } | Event::Skipped | Event::Died(_) => {
+                self.attempts_before
+            }
         }
     }
 
@@ -135,6 +141,7 @@ impl Entry {
                 then: Then::Again { next_due_ms },
                 ..
             } => Some(*next_due_ms),
+            Event::Held { due_ms } => Some(*due_ms),
             _ => None,
         }
     }
@@ -160,6 +167,8 @@ impl Entry {
                 detail.map(|detail| cut(detail, LAST_ERROR))
             }
             Event::Parked { reason, .. } => Some(reason.as_str().to_owned()),
+            Event::Held { .. } => Some("held: endpoint paused".to_owned()),
+            Event::Skipped => None,
             Event::Died(reason) => Some(reason.as_str().to_owned()),
         }
     }

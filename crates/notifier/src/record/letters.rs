@@ -14,10 +14,10 @@ use crate::copy::{Key, Reading};
 
 const INSERT: &str = "INSERT INTO dead_letter (group_name, tx_no, source, generation, tail, \
      endpoint_id, state, class, reason, attempts, last_status, last_error, died_ms, \
-     forwarded_ms, topic, event_type, business_key, content_type, notify_url, traceparent, \
-     initiator_id, body, format, closed_ms, closed_by, closed_reason) \
+     forwarded_ms, topic, event_type, business_key, content_type, named_endpoint, notify_url, \
+     traceparent, initiator_id, body, format, closed_ms, closed_by, closed_reason) \
      VALUES (?, ?, ?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, \
-     NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)";
+     NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)";
 
 static CLOSE: LazyLock<InList> = LazyLock::new(|| {
     InList::new(
@@ -55,7 +55,7 @@ pub(super) async fn insert(
     let copy = &entry.copy;
     let content = &copy.content;
     let format = match copy.reading {
-        Reading::Known | Reading::Malformed => columns::FORMAT,
+        Reading::Known | Reading::Unwanted | Reading::Malformed => columns::FORMAT,
         Reading::NewerFormat => 0,
     };
     sqlx::query(INSERT)
@@ -75,6 +75,7 @@ pub(super) async fn insert(
         .bind(content.event_type.as_str())
         .bind(content.business_key.as_str())
         .bind(content.content_type.as_str())
+        .bind(content.endpoint.as_ref().map(|id| id.as_str()))
         .bind(content.notify_url.as_deref())
         .bind(content.traceparent.as_deref())
         .bind(content.initiator_id.as_str())

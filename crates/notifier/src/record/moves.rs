@@ -89,6 +89,8 @@ pub(super) async fn apply(
             .bind(key.source.as_str())
             .bind(generation)
             .bind(before),
+        // Both are for what has no row yet.
+        Event::Held { .. } | Event::Skipped => return Ok(Moved::No),
         Event::Parked {
             next_due_ms,
             step_ms,

@@ -64,7 +64,9 @@ pub(super) async fn insert_notifications(
             let copy = &entry.copy;
             let (parks, parked_ms) = match entry.event {
                 Event::Parked { step_ms, .. } => (1_i64, step_ms),
-                Event::Attempted { .. } | Event::Died(_) => (0, 0),
+                Event::Attempted { .. } | Event::Held { .. } | Event::Skipped | Event::Died(_) => {
+                    (0, 0)
+                }
             };
             query = query
                 .bind(copy.key.group.as_str())
@@ -99,7 +101,7 @@ pub(super) async fn insert_attempts(
 ) -> Result<(), DatabaseError> {
     let made = entries.iter().filter_map(|entry| match &entry.event {
         Event::Attempted { attempt, then } => Some((*entry, attempt, *then)),
-        Event::Parked { .. } | Event::Died(_) => None,
+        Event::Parked { .. } | Event::Held { .. } | Event::Skipped | Event::Died(_) => None,
     });
     let made: Vec<_> = made.collect();
     for (text, chunk) in ATTEMPTS.chunks(&made) {

@@ -66,7 +66,10 @@ fn outcomes<'a>(batch: &[&'a Entry], moved: &[Moved], ids_ms: i64) -> Vec<rows::
             })
         };
         if entry.row == Row::Absent {
-            say(OutcomeKind::Accepted);
+            say(match entry.event {
+                Event::Skipped => OutcomeKind::Skipped,
+                _ => OutcomeKind::Accepted,
+            });
         }
         if *moved == Moved::Yes {
             match state_after(entry) {
@@ -84,7 +87,8 @@ pub(super) fn state_after(entry: &Entry) -> NotificationState {
     match &entry.event {
         _ if entry.delivered() => NotificationState::Delivered,
         _ if entry.death().is_some() => NotificationState::Dead,
-        Event::Attempted { .. } | Event::Parked { .. } | Event::Died(_) => {
+        Event::Skipped => NotificationState::Skipped,
+        Event::Attempted { .. } | Event::Parked { .. } | Event::Held { .. } | Event::Died(_) => {
             NotificationState::Waiting
         }
     }

@@ -26,8 +26,8 @@ const PUT_OFF: &str = "UPDATE send_request SET next_send_ms = ? \
 const FORGET: &str = "DELETE FROM send_request \
      WHERE group_name = ? AND tx_no = ? AND source = ? AND generation = ?";
 
-const LETTER: &str = "SELECT topic, event_type, business_key, content_type, notify_url, \
-     traceparent, initiator_id, body, format FROM dead_letter \
+const LETTER: &str = "SELECT topic, event_type, business_key, content_type, named_endpoint, \
+     notify_url, traceparent, initiator_id, body, format FROM dead_letter \
      WHERE group_name = ? AND tx_no = ? AND source = ? AND generation = ?";
 
 /// A resend that no record of the new generation has confirmed.
@@ -154,6 +154,7 @@ struct Letter {
     event_type: String,
     business_key: String,
     content_type: String,
+    named_endpoint: Option<String>,
     notify_url: Option<String>,
     traceparent: Option<String>,
     initiator_id: String,
@@ -168,6 +169,7 @@ impl Letter {
             event_type: row.try_get("event_type")?,
             business_key: row.try_get("business_key")?,
             content_type: row.try_get("content_type")?,
+            named_endpoint: row.try_get("named_endpoint")?,
             notify_url: row.try_get("notify_url")?,
             traceparent: row.try_get("traceparent")?,
             initiator_id: row.try_get("initiator_id")?,
@@ -198,6 +200,7 @@ impl Letter {
                 event_type: self.event_type.parse()?,
                 business_key: self.business_key.parse()?,
                 content_type: self.content_type.parse()?,
+                endpoint: self.named_endpoint.map(|id| id.parse()).transpose()?,
                 notify_url: self.notify_url,
                 traceparent: self.traceparent,
                 body: Bytes::from(self.body),

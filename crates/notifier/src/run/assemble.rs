@@ -14,9 +14,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::api::{ApiState, Subscribed};
 use crate::carry::{Carrier, Others, Permits};
-use crate::config::{Config, SubscriptionConfig};
+use crate::config::{Config, Destination, SubscriptionConfig};
 use crate::decide::Rules;
-use crate::directory::Directory;
+use crate::directory::{Directory, Refresher};
 use crate::dlq::DlqReader;
 use crate::egress::Egress;
 use crate::in_hand::InHand;
@@ -26,6 +26,7 @@ use crate::receive::Receiver;
 use crate::record::Record;
 use crate::resend::Resender;
 use crate::ring::Ringer;
+use crate::sealing::Sealing;
 use crate::tokens::Tokens;
 
 /// How long a poll waits at the broker. Polls end by themselves on shutdown, so this is how long
@@ -39,6 +40,8 @@ const BATCH: usize = 32;
 pub(super) struct Notifier {
     client: Client,
     directory: Directory,
+    pub(super) refresher: Refresher,
+    ringer: Ringer,
     subscribed: Vec<Subscribed>,
     pub(super) receivers: Vec<Receiver>,
     pub(super) resender: Resender,
@@ -61,8 +64,12 @@ impl Notifier {
         let producer =
             TransactionProducer::start(&client, TransactionConfig::default(), None).await?;
         let wake = Arc::new(Notify::new());
+        let sealing = Sealing::from_file(config.notifier.encryption_key_file.as_deref())?;
+        let directory = Directory::new(config, Egress::new(&config.egress), sealing)?;
         let mut notifier = Self {
-            directory: Directory::new(config, &Egress::new(&config.egress))?,
+            directory: directory.clone(),
+            refresher: Refresher::new(directory, record.clone()),
+            ringer: Ringer::new(clock.clone()),
             subscribed: Vec::new(),
             receivers: Vec::new(),
             resender: Resender {
@@ -82,7 +89,6 @@ impl Notifier {
             tasks: TaskTracker::new(),
             client,
         };
-        let ringer = Ringer::new(clock.clone());
         let in_hand = InHand::default();
         let sleepers = Sleepers::new(Instant::now());
         for subscription in &config.subscriptions {
@@ -91,6 +97,7 @@ impl Notifier {
             notifier.subscribed.push(Subscribed {
                 group: subscription.group.clone(),
                 topic: subscription.topic.clone(),
+                endpoint: subscription.endpoint.clone(),
                 ladders: ladders.clone(),
             });
             notifier.receivers.push(Receiver {
@@ -100,14 +107,17 @@ impl Notifier {
                     directory: notifier.directory.clone(),
                     subscription: subscription.clone(),
                     ladders,
-                    ringer: ringer.clone(),
+                    ringer: notifier.ringer.clone(),
                     record: record.clone(),
                     rules: Rules {
                         crashes_workers_after: config.notifier.crashes_workers_after,
                         longest_deferral: config.notifier.longest_deferral,
                     },
                     permits: Permits::new(config.notifier.permits),
-                    others: Others::None,
+                    others: match subscription.endpoint {
+                        Destination::One(_) => Others::None,
+                        Destination::Named => Others::Some,
+                    },
                     sleepers: sleepers.clone(),
                     lease: config.notifier.lease,
                     clock: clock.clone(),
@@ -127,6 +137,7 @@ impl Notifier {
             tokens: self.tokens.clone(),
             subscribed: self.subscribed.clone().into(),
             directory: self.directory.clone(),
+            ringer: self.ringer.clone(),
             feed_lag: config.notifier.feed_lag,
             clock: self.resender.clock.clone(),
             wake: self.wake.clone(),

@@ -6,11 +6,14 @@
 )]
 
 mod asking;
+mod choosing;
 mod dying;
+mod endpoints;
 mod lanes;
 mod leases;
 mod moved;
 mod moved_elsewhere;
+mod operating;
 mod ringing;
 mod store;
 mod support;

@@ -7,6 +7,7 @@ pub mod bank2_repair;
 pub mod demo;
 pub mod dlq;
 pub mod doctor;
+pub mod endpoint;
 pub mod half;
 pub mod health;
 pub mod init;
@@ -29,6 +30,7 @@ pub async fn run(command: Command) -> Outcome {
         Command::Accounts(args) => Box::pin(accounts::run(args)).await,
         Command::Status(args) => Box::pin(status::run(args)).await,
         Command::Dlq(args) => Box::pin(dlq::run(args)).await,
+        Command::Endpoint(args) => Box::pin(endpoint::run(args)).await,
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
         Command::Half(args) => Box::pin(half::run(args)).await,
         Command::Init(args) => Box::pin(init::run(args)).await,

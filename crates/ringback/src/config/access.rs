@@ -161,7 +161,7 @@ impl TlsSection {
     }
 }
 
-fn beside(path: &mut Option<PathBuf>, folder: &Path) {
+pub(super) fn beside(path: &mut Option<PathBuf>, folder: &Path) {
     if let Some(path) = path {
         *path = folder.join(&*path);
     }

@@ -15,7 +15,7 @@ use notification::Ladder;
 use serde::Deserialize;
 
 use self::complaint::complaint;
-use super::access::{CredentialsSection, TlsSection};
+use super::access::{CredentialsSection, TlsSection, beside};
 use crate::failure::Failure;
 
 /// The whole file.
@@ -206,6 +206,7 @@ impl File {
         if let Some(credentials) = &mut file.broker.credentials {
             credentials.beside(folder);
         }
+        beside(&mut file.notifier.encryption_key_file, folder);
         if let Some(tls) = &mut file.broker.tls {
             tls.beside(folder);
         }

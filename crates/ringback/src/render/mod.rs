@@ -7,6 +7,7 @@ pub mod attempt;
 pub mod dlq;
 pub mod dlq_topic;
 pub mod doctor;
+pub mod endpoint;
 pub mod half;
 pub mod moment;
 pub mod setup;

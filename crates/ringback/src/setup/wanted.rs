@@ -35,7 +35,7 @@ pub struct WantedGroup {
 /// Reads it out of the configuration. `ladder` is `--ladder`, which replaces every endpoint's.
 ///
 /// # Errors
-/// A subscription names an endpoint that is not there, or there is nothing to set up.
+/// There is nothing to set up.
 pub fn wanted(file: &File, ladder: Option<&Ladder>) -> Result<Wanted, Failure> {
     let mut wanted = Wanted {
         topics: BTreeMap::new(),
@@ -54,15 +54,10 @@ pub fn wanted(file: &File, ladder: Option<&Ladder>) -> Result<Wanted, Failure> {
         let endpoint = file
             .endpoint
             .iter()
-            .find(|endpoint| endpoint.id == subscription.endpoint);
-        let Some(endpoint) = endpoint else {
-            return Err(Failure::usage(format!(
-                "subscription {}: endpoint {} is not an [[endpoint]] of this file",
-                subscription.group, subscription.endpoint
-            )));
-        };
+            .find(|endpoint| Some(&endpoint.id) == subscription.endpoint.one());
+        // One of the notifier's table brings its own ladder, or climbs the group's.
         let own = ladder
-            .or(endpoint.ladder.as_ref())
+            .or(endpoint.and_then(|endpoint| endpoint.ladder.as_ref()))
             .cloned()
             .unwrap_or_default();
         let group = wanted
@@ -149,10 +144,17 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_that_is_not_there_and_a_file_of_nothing_are_usage_errors() {
-        let failure = read(&subscription("bank2", "a", "nobody")).unwrap_err();
-        assert!(failure.message.contains("endpoint nobody"), "{failure}");
+    fn an_endpoint_of_the_table_leaves_the_group_the_usual_ladder() {
+        for endpoint in ["elsewhere", "*"] {
+            let groups = read(&subscription("bank2", "a", endpoint)).unwrap().groups;
+            assert_eq!(groups["bank2"].delays, Ladder::default().rungs());
+        }
+    }
+
+    #[test]
+    fn a_file_of_nothing_is_a_usage_error() {
+        let failure = read("").unwrap_err();
+        assert!(failure.message.contains("nothing to set up"), "{failure}");
         assert_eq!(failure.kind, crate::failure::Kind::Usage);
-        assert!(read("").unwrap_err().message.contains("nothing to set up"));
     }
 }

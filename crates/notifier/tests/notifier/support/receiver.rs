@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use notification::{Secret, TxNo, verify};
@@ -30,6 +30,9 @@ pub(crate) struct Call {
     pub(crate) generation: u32,
     pub(crate) body: Bytes,
     pub(crate) at: Instant,
+    pub(crate) path: String,
+    /// How many secrets it was signed with.
+    pub(crate) signatures: usize,
 }
 
 type Script = Box<dyn Fn(&Call, usize) -> Behaviour + Send + Sync>;
@@ -38,7 +41,8 @@ type Script = Box<dyn Fn(&Call, usize) -> Behaviour + Send + Sync>;
 struct Shared {
     calls: Arc<Mutex<Vec<Call>>>,
     script: Arc<Mutex<Script>>,
-    secret: Secret,
+    /// By which it verifies.
+    secret: Arc<Mutex<Secret>>,
 }
 
 /// The server; it ends with the test.
@@ -64,10 +68,10 @@ impl Receiver {
         let shared = Shared {
             calls: Arc::default(),
             script: Arc::new(Mutex::new(Box::new(|_, _| Behaviour::Answer(200)))),
-            secret: Self::secret(),
+            secret: Arc::new(Mutex::new(Self::secret())),
         };
         let router = Router::new()
-            .route("/notifications", post(receive))
+            .route("/{*path}", post(receive))
             .with_state(shared.clone());
         let shutdown = Shutdown::new();
         tokio::spawn(service::http::serve(listener, router, shutdown.clone()));
@@ -86,6 +90,16 @@ impl Receiver {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}/notifications", self.address)
+    }
+
+    /// From now on it knows this secret and no other.
+    pub(crate) fn knows(&self, secret: &str) {
+        *self.shared.secret.lock().unwrap() = secret.parse().unwrap();
+    }
+
+    /// Where it is, without the path.
+    pub(crate) fn base(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// From now on: given a call and how many came before it for its number.
@@ -113,12 +127,18 @@ impl Receiver {
     }
 }
 
-async fn receive(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
+async fn receive(
+    State(shared): State<Shared>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let header = |name: &str| headers[name].to_str().unwrap();
     let (id, timestamp) = (header("webhook-id"), header("webhook-timestamp"));
     let signature = header("webhook-signature");
     let (timestamp_s, now_s) = (timestamp.parse().unwrap(), clock::now_ms() / 1000);
-    let secrets = std::slice::from_ref(&shared.secret);
+    let secret = shared.secret.lock().unwrap().clone();
+    let secrets = std::slice::from_ref(&secret);
     if verify(secrets, id, timestamp_s, signature, &body, now_s, 300).is_err() {
         return StatusCode::UNAUTHORIZED.into_response();
     }
@@ -127,6 +147,8 @@ async fn receive(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) 
         generation: header("ringback-generation").parse().unwrap(),
         body,
         at: Instant::now(),
+        path: uri.path().to_owned(),
+        signatures: signature.split(' ').count(),
     };
     let before = {
         let mut calls = shared.calls.lock().unwrap();

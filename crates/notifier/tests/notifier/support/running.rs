@@ -90,6 +90,31 @@ impl Running {
         self.ask(Method::POST, path, Some(body)).await
     }
 
+    /// The answer, which must be of this status.
+    pub(crate) async fn told(&self, method: Method, path: &str, body: Value, status: u16) -> Value {
+        let (answered, told) = self.ask(method, path, Some(body)).await;
+        assert_eq!(answered.as_u16(), status, "{path}: {told}");
+        told
+    }
+
+    /// The notification as one group has it, once it is so.
+    pub(crate) async fn until_of(
+        &self,
+        group: &str,
+        tx_no: TxNo,
+        what: &str,
+        so: impl Fn(&NotificationView) -> bool,
+    ) -> NotificationView {
+        eventually(&format!("{tx_no} of {group} {what}"), async || {
+            let path = format!("/v1/notifications/{tx_no}?group={group}");
+            let (status, body) = self.get(&path).await;
+            let view: NotificationView =
+                (status == StatusCode::OK).then(|| serde_json::from_value(body).unwrap())?;
+            so(&view).then_some(view)
+        })
+        .await
+    }
+
     /// The notification, if there is a record of it.
     pub(crate) async fn find(&self, tx_no: TxNo) -> Option<NotificationView> {
         let (status, body) = self.get(&format!("/v1/notifications/{tx_no}")).await;

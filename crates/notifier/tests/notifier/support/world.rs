@@ -9,7 +9,9 @@ use notification::{
     BusinessKey, ContentType, Envelope, EventType, Group, InitiatorId, Notification, Source, Topic,
     TxNo,
 };
-use notifier::{Config, EgressConfig, EndpointConfig, OperatorToken, Settings, SubscriptionConfig};
+use notifier::{
+    Config, EgressConfig, EndpointConfig, Filter, OperatorToken, Settings, SubscriptionConfig,
+};
 use rocketmq::{Client, ClientConfig, Message, TransactionConfig, TransactionProducer};
 use service::{clock, ids};
 use tempfile::TempDir;
@@ -168,6 +170,7 @@ pub(crate) fn subscription(group: &str, endpoint: &str) -> SubscriptionConfig {
         group: Group::new(group).unwrap(),
         topic: Topic::new(TOPIC).unwrap(),
         endpoint: endpoint.parse().unwrap(),
+        filter: Filter::default(),
     }
 }
 
@@ -181,6 +184,7 @@ pub(crate) fn envelope() -> Envelope {
         event_type: EventType::new("transfer").unwrap(),
         business_key: BusinessKey::new("transfer 10.00").unwrap(),
         content_type: ContentType::new("application/json").unwrap(),
+        endpoint: None,
         notify_url: None,
         traceparent: None,
         body: Bytes::from_static(b"{\"amount_fen\":1000}"),

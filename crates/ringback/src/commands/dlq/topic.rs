@@ -269,7 +269,10 @@ impl Reading {
             subscriptions: None,
         };
         let of_endpoint = |id: &EndpointId| {
-            let theirs = file.subscription.iter().filter(|s| s.endpoint == *id);
+            let theirs = file
+                .subscription
+                .iter()
+                .filter(|s| s.endpoint.one().is_none_or(|one| one == id));
             let pairs: BTreeSet<_> = theirs
                 .map(|s| (s.group.to_string(), s.topic.to_string()))
                 .collect();

@@ -1,0 +1,184 @@
+//! `/v1/endpoints`: what there is to ring, and what operators change about it.
+//!
+//! The table is what is read and changed here; every process takes a change over within a second
+//! ([`crate::directory`]). Endpoints that `ringback.toml` defines are shown too, and may be paused,
+//! resumed, disabled and enabled, which the table remembers for them; all else about them is
+//! changed in the file. What is secret goes in and never comes out, but for a secret that is made
+//! here: it is told once, in the answer to its making.
+
+mod change;
+mod operate;
+mod rotate;
+mod test;
+mod view;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, patch, post};
+use database::{DatabaseError, Tx};
+use notification::api::endpoint::{EndpointView, EndpointsPage, EndpointsQuery};
+use notification::api::notifier::AuditAction;
+use notification::{EndpointId, Invalid};
+use service::extract::{Json, Path, Query};
+use service::problem::Problem;
+
+use super::ApiState;
+use super::failure::Failure;
+use crate::audit::{self, Deed};
+use crate::directory::settings::Unusable;
+use crate::directory::table::{self, Change};
+use crate::operator::Operator;
+
+/// The most characters of a reason.
+const LONGEST_REASON: usize = 200;
+
+/// A test is answered when its attempt has ended: longer than any endpoint's deadline.
+pub(super) const LONGEST_TEST: Duration = Duration::from_secs(64);
+
+/// The routes below `/v1` that change nothing.
+pub(super) fn reading() -> Router<ApiState> {
+    Router::new()
+        .route("/endpoints", get(page))
+        .route("/endpoints/{id}", get(show))
+}
+
+/// The routes below `/v1` that send a request of their own.
+pub(super) fn ringing() -> Router<ApiState> {
+    Router::new().route("/endpoints/{id}/test", post(test::test))
+}
+
+/// The routes below `/v1` that change something.
+pub(super) fn changing() -> Router<ApiState> {
+    Router::new()
+        .route("/endpoints", post(change::create))
+        .route(
+            "/endpoints/{id}",
+            patch(change::edit).delete(change::remove),
+        )
+        .route("/endpoints/{id}/pause", post(operate::pause))
+        .route("/endpoints/{id}/resume", post(operate::resume))
+        .route("/endpoints/{id}/disable", post(operate::disable))
+        .route("/endpoints/{id}/enable", post(operate::enable))
+        .route("/endpoints/{id}/rotate-secret", post(rotate::rotate))
+}
+
+/// `GET /v1/endpoints`.
+async fn page(
+    State(state): State<ApiState>,
+    Query(asked): Query<EndpointsQuery>,
+) -> Result<Json<EndpointsPage>, Failure> {
+    let limit = match asked.limit {
+        None => 100,
+        Some(limit @ 1..=1000) => limit,
+        Some(limit) => {
+            let detail = format!("{limit} endpoints on a page");
+            return Err(Problem::invalid("limit", detail, "1 to 1000").into());
+        }
+    };
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut db = state.record.database().read().await?;
+    let rows = table::all(&mut db).await?;
+    drop(db);
+    let mut known = view::known(&state.directory, rows);
+    known.retain(|one| {
+        asked
+            .operation
+            .is_none_or(|operation| one.operation() == operation)
+    });
+    if let Some(after) = &asked.after {
+        known.retain(|one| one.id() > after);
+    }
+    let more = known.len() > limit;
+    known.truncate(limit);
+    let next = known.last().filter(|_| more).map(|last| last.id().clone());
+    let now_ms = state.clock.now_ms();
+    let endpoints = known.iter().map(|one| one.view(&state.directory, now_ms));
+    Ok(Json(EndpointsPage {
+        endpoints: endpoints.collect::<Result<_, _>>()?,
+        next,
+    }))
+}
+
+/// `GET /v1/endpoints/{id}`.
+async fn show(
+    State(state): State<ApiState>,
+    Path(id): Path<String>,
+) -> Result<Json<EndpointView>, Failure> {
+    let mut db = state.record.database().read().await?;
+    let id = named(&id)?;
+    let row = table::one(&mut db, &id).await?;
+    drop(db);
+    Ok(Json(shown(&state, &id, row)?))
+}
+
+/// One endpoint as the API shows it.
+fn shown(
+    state: &ApiState,
+    id: &EndpointId,
+    row: Option<table::Row>,
+) -> Result<EndpointView, Failure> {
+    let known = view::Known::of(&state.directory, id, row).ok_or_else(|| unknown(id))?;
+    Ok(known.view(&state.directory, state.clock.now_ms())?)
+}
+
+/// Puts a deed on record, in its own transaction.
+async fn tell(
+    tx: &mut Tx,
+    operator: &Operator,
+    (action, id): (AuditAction, &EndpointId),
+    reason: Option<&str>,
+    change: Change<'_>,
+) -> Result<(), DatabaseError> {
+    let deed = Deed {
+        action,
+        target: id.as_str(),
+        reason,
+        result: &format!("revision {}", change.revision),
+    };
+    audit::write(tx, operator, deed, change.now_ms).await
+}
+
+/// The id in a path: what can't be one is nobody's.
+fn named(text: &str) -> Result<EndpointId, Problem> {
+    text.parse().map_err(|_: Invalid| unknown(text))
+}
+
+fn unknown(id: impl std::fmt::Display) -> Problem {
+    let detail = format!("there is no endpoint {id}");
+    Problem::new(StatusCode::NOT_FOUND, detail)
+}
+
+/// 409 for what is only changed in the file.
+fn defined_in_file(id: &EndpointId) -> Problem {
+    let detail = format!("endpoint {id} is defined in the notifier's ringback.toml");
+    Problem::new(StatusCode::CONFLICT, detail)
+        .limit("change it there and start the notifier anew; only pause, resume, disable and enable work here")
+}
+
+/// A reason that fits its column.
+fn reason(given: Option<&str>) -> Result<Option<&str>, Problem> {
+    let given = given.map(str::trim).filter(|reason| !reason.is_empty());
+    let length = given.map_or(0, |reason| reason.chars().count());
+    if length > LONGEST_REASON {
+        let detail = format!("reason: {length} characters are refused");
+        let limit = format!("at most {LONGEST_REASON} characters");
+        return Err(Problem::invalid("reason", detail, limit));
+    }
+    Ok(given)
+}
+
+impl From<Unusable> for Failure {
+    /// Settings that lie in the table and can't be read back: nothing the caller could mend.
+    fn from(error: Unusable) -> Self {
+        match error {
+            Unusable::Invalid(invalid) => change::refused(&invalid).into(),
+            error => {
+                let detail = error.to_string();
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).into()
+            }
+        }
+    }
+}

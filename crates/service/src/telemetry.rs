@@ -22,15 +22,21 @@ pub enum LogOutput {
 }
 
 /// Starts logging for the process; once. `filter` is a level or a list such as
-/// `info,notifier=debug`.
-pub fn init(output: &LogOutput, filter: &str) -> anyhow::Result<()> {
+/// `info,notifier=debug`; `ears` hear every event, whatever the filter leaves out.
+pub fn init(
+    output: &LogOutput,
+    filter: &str,
+    ears: impl Layer<Registry> + Send + Sync + 'static,
+) -> anyhow::Result<()> {
     let targets = targets(filter)?;
     let layer = match output {
         LogOutput::File(path) => json(append(path)?).boxed(),
         LogOutput::Stderr => fmt::layer().with_writer(std::io::stderr).boxed(),
     };
+    let layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> =
+        vec![ears.boxed(), layer.with_filter(targets).boxed()];
     Registry::default()
-        .with(layer.with_filter(targets))
+        .with(layers)
         .try_init()
         .context("logging was started before")
 }

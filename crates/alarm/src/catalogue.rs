@@ -158,7 +158,9 @@ mod tests {
 
     #[test]
     fn an_end_is_found_by_its_event() {
-        let ended: Vec<&str> = ended_by("record_store_up").map(|alarm| alarm.name).collect();
+        let ended: Vec<&str> = ended_by("record_store_up")
+            .map(|alarm| alarm.name)
+            .collect();
         assert_eq!(ended, ["record_store_down"]);
         assert_eq!(ended_by("notifier_started").count(), 0);
     }

@@ -71,7 +71,8 @@ impl Config {
             }
         }
         let given = !self.secrets.is_empty() || self.secrets_file.is_some();
-        if given != self.webhook.is_some() || !self.secrets.is_empty() && self.secrets_file.is_some()
+        if given != self.webhook.is_some()
+            || !self.secrets.is_empty() && self.secrets_file.is_some()
         {
             let limit = "either `secrets` or `secrets_file`, exactly with `webhook`";
             return Err(Invalid::new("alarm.secrets", "(hidden)", limit));
@@ -80,7 +81,11 @@ impl Config {
             let limit = "a program, then its arguments";
             return Err(Invalid::new("alarm.command", "\"\"", limit));
         }
-        if let Some(name) = self.mute.iter().find(|name| catalogue::find(name).is_none()) {
+        if let Some(name) = self
+            .mute
+            .iter()
+            .find(|name| catalogue::find(name).is_none())
+        {
             let names: Vec<&str> = catalogue::ALARMS.iter().map(|alarm| alarm.name).collect();
             return Err(Invalid::new("alarm.mute", name, names.join(", ")));
         }
@@ -94,7 +99,11 @@ impl Config {
             let (least, most) = (Duration::from_secs(least), Duration::from_secs(most));
             if !(least..=most).contains(&span) {
                 let limit = format!("{least:?} to {most:?}");
-                return Err(Invalid::new(format!("alarm.{name}"), format!("{span:?}"), limit));
+                return Err(Invalid::new(
+                    format!("alarm.{name}"),
+                    format!("{span:?}"),
+                    limit,
+                ));
             }
         }
         Ok(())
@@ -140,10 +149,16 @@ mod tests {
 
     #[test]
     fn errors_name_field_value_and_limit() {
-        assert!(refusal("webhook = \"ftp://x\"\nsecrets_file = \"s\"").contains("alarm.webhook: \"ftp://x\""));
+        assert!(
+            refusal("webhook = \"ftp://x\"\nsecrets_file = \"s\"")
+                .contains("alarm.webhook: \"ftp://x\"")
+        );
         assert!(refusal("webhook = \"http://x\"").contains("alarm.secrets"));
         assert!(refusal("mute = [\"dead_leter\"]").contains("dead_letter_receiver"));
-        assert!(refusal("interval = \"0s\"").contains("alarm.interval: \"0ns\" is refused: 1s to 3600s"));
+        assert!(
+            refusal("interval = \"0s\"")
+                .contains("alarm.interval: \"0ns\" is refused: 1s to 3600s")
+        );
         assert!(refusal("command = [\"\"]").contains("alarm.command"));
     }
 
@@ -156,7 +171,8 @@ mod tests {
 
     #[test]
     fn what_is_muted_or_not_bad_enough_is_not_told() {
-        let config: Config = toml::from_str("least = \"critical\"\nmute = [\"worker_died\"]").unwrap();
+        let config: Config =
+            toml::from_str("least = \"critical\"\nmute = [\"worker_died\"]").unwrap();
         config.check().unwrap();
         assert!(!config.tells("clock_skew", Severity::Warning));
         assert!(!config.tells("worker_died", Severity::Critical));

@@ -15,6 +15,9 @@ use service::clock::Clock;
 
 use crate::outgoing::{self, Fence, Standing};
 
+/// A half message that was asked about this often will soon be given up: brokers ask 15 times.
+const CHECKS_RUN_OUT: u32 = 10;
+
 /// Decides what became of a half message's transaction.
 pub(crate) struct Checker {
     database: Database,
@@ -64,6 +67,9 @@ impl Checker {
             }
             Err(error) => {
                 tracing::info!(event = "check_back_not_answered", %tx_no, %error, checks = half.checks);
+                if half.checks >= CHECKS_RUN_OUT {
+                    tracing::warn!(event = "check_backs_running_out", %tx_no, %error, checks = half.checks);
+                }
                 Resolution::Unknown
             }
         }

@@ -34,6 +34,8 @@ pub async fn broker(args: BrokerArgs) -> Outcome {
         // A store that has failed once refuses everything: better to end, so that whoever
         // supervises this process starts it anew.
         failure = broker.failed() => {
+            place.shutdown.request();
+            place.alarms.told().await;
             return Err(Failure::from(anyhow::Error::from(failure).context("the store failed")));
         }
     }
@@ -41,6 +43,7 @@ pub async fn broker(args: BrokerArgs) -> Outcome {
         .stop()
         .await
         .map_err(|error| Failure::from(anyhow::Error::from(error)))?;
+    place.alarms.told().await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -59,6 +62,7 @@ pub async fn notifier(args: NotifierArgs) -> Outcome {
         announce("notifier", address)
     }))
     .await?;
+    place.alarms.told().await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -77,6 +81,7 @@ pub async fn bank1(args: Bank1Args) -> Outcome {
         announce("bank1", address)
     }))
     .await?;
+    place.alarms.told().await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -93,6 +98,7 @@ pub async fn bank2(args: Bank2Args) -> Outcome {
         announce("bank2", address)
     }))
     .await?;
+    place.alarms.told().await;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -39,6 +39,9 @@ pub struct File {
     /// Which group's messages go to which endpoint.
     #[serde(default)]
     pub subscription: Vec<notifier::SubscriptionConfig>,
+    /// Who is told of alarms.
+    #[serde(default)]
+    pub alarm: alarm::Config,
     /// bank1's own settings.
     #[serde(default)]
     pub bank1: Bank1Section,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use demo::{Addresses, ConfigFile, Timings};
 use service::shutdown::{Shutdown, Stdin};
 use service::telemetry::{self, LogOutput};
+use tokio::task::JoinHandle;
 
 use super::flags::Common;
 use crate::cli::Log;
@@ -15,6 +16,9 @@ use crate::failure::Failure;
 /// From the soft phase of a shutdown to the hard one.
 const GRACE: Duration = Duration::from_secs(30);
 
+/// How long alarms may take to be told once the service has ended.
+const LAST_ALARMS: Duration = Duration::from_secs(3);
+
 /// What a service stands on before it starts.
 pub(super) struct Place {
     pub(super) data: PathBuf,
@@ -22,6 +26,23 @@ pub(super) struct Place {
     pub(super) file: File,
     pub(super) token: String,
     pub(super) shutdown: Shutdown,
+    pub(super) alarms: Alarms,
+}
+
+/// The task that tells alarms.
+pub(super) struct Alarms(JoinHandle<anyhow::Result<()>>);
+
+impl Alarms {
+    /// Waits a little for what is still to be told.
+    pub(super) async fn told(self) {
+        match tokio::time::timeout(LAST_ALARMS, self.0).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => {
+                tracing::error!(event = "alarm_not_sent", error = %format!("{error:#}"))
+            }
+            Ok(Err(_)) | Err(_) => tracing::info!(event = "alarms_left_untold"),
+        }
+    }
 }
 
 /// The same failure with the file that it is about.
@@ -46,7 +67,8 @@ pub(super) fn prepare(common: &Common, service: &str) -> Result<Place, Failure> 
         Log::File => LogOutput::File(paths::log(&data, service)),
         Log::Stderr => LogOutput::Stderr,
     };
-    telemetry::init(&output, &common.log_filter)
+    let (ears, heard) = alarm::listen();
+    telemetry::init(&output, &common.log_filter, ears)
         .map_err(|error| Failure::usage(format!("{error:#}")))?;
     let config = match &common.config {
         Some(path) => path.clone(),
@@ -63,11 +85,24 @@ pub(super) fn prepare(common: &Common, service: &str) -> Result<Place, Failure> 
     shutdown
         .watch(stdin, GRACE)
         .map_err(|error| Failure::operation(format!("signals can't be watched: {error}")))?;
+    let process = alarm::Process {
+        service: service.to_owned(),
+        worker: service::worker::name(),
+    };
+    let alarms = file.alarm.clone();
+    alarms
+        .check()
+        .map_err(|invalid| named(&config)(Failure::usage(invalid.to_string())))?;
+    alarms
+        .read_secrets()
+        .map_err(|invalid| named(&config)(Failure::usage(invalid.to_string())))?;
+    let telling = alarm::run(alarms, process, heard, shutdown.clone());
     Ok(Place {
         data,
         config,
         file,
         token,
+        alarms: Alarms(tokio::spawn(telling)),
         shutdown,
     })
 }

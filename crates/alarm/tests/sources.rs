@@ -1,0 +1,68 @@
+//! The catalogue and the sources say the same.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use alarm::catalogue::{ALARMS, Ends, ONLY_LOGGED};
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The names in `event = "…"` of each call of one of these macros, in the sources of all crates.
+fn events(macros: &[&str]) -> BTreeSet<String> {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(crates).unwrap() {
+        let path = entry.unwrap().path();
+        if path.join("Cargo.toml").exists() && !path.ends_with("alarm") {
+            sources(&path.join("src"), &mut files);
+        }
+    }
+    assert!(files.len() > 100, "the sources are found");
+    let mut names = BTreeSet::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        for start in macros {
+            for call in text.split(start).skip(1) {
+                let call = call.split(");").next().unwrap();
+                if let Some((_, rest)) = call.split_once("event = \"") {
+                    names.insert(rest.split('"').next().unwrap().to_owned());
+                }
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn every_warning_is_an_alarm_or_said_not_to_be_one() {
+    let known = |name: &String| {
+        ALARMS.iter().any(|alarm| alarm.name == name) || ONLY_LOGGED.contains(&name.as_str())
+    };
+    let unknown: Vec<String> = events(&["tracing::warn!(", "tracing::error!("])
+        .into_iter()
+        .filter(|name| !known(name))
+        .collect();
+    assert!(unknown.is_empty(), "not in the catalogue: {unknown:?}");
+}
+
+#[test]
+fn every_alarm_is_raised_somewhere_and_so_is_what_ends_it() {
+    let raised = events(&["tracing::warn!(", "tracing::error!("]);
+    let said = events(&["tracing::info!(", "tracing::warn!("]);
+    for alarm in ALARMS.iter().filter(|alarm| alarm.name != "alarms_not_heard") {
+        assert!(raised.contains(alarm.name), "{} is never raised", alarm.name);
+        if let Ends::With(end) = alarm.ends {
+            assert!(said.contains(end), "{} is never ended: {end}", alarm.name);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! From events in the log to a webhook and a command, on real sockets and processes.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use alarm::{Config, Process, State};
+use axum::Router;
+use axum::extract::State as Shared;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use notification::{Secret, verify};
+use service::shutdown::Shutdown;
+use tracing_subscriber::layer::SubscriberExt;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+
+type Posts = Arc<Mutex<Vec<(HeaderMap, axum::body::Bytes)>>>;
+
+/// A webhook that refuses the first request and keeps the others.
+async fn webhook() -> (String, Posts) {
+    let posts = Posts::default();
+    let refused = Arc::new(Mutex::new(false));
+    let keep = {
+        let posts = posts.clone();
+        move |Shared(refused): Shared<Arc<Mutex<bool>>>, headers: HeaderMap, body| async move {
+            if !std::mem::replace(&mut *refused.lock().unwrap(), true) {
+                return StatusCode::SERVICE_UNAVAILABLE;
+            }
+            posts.lock().unwrap().push((headers, body));
+            StatusCode::NO_CONTENT
+        }
+    };
+    let router = Router::new().route("/", post(keep)).with_state(refused);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, posts)
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(DEADLINE, waiting).await;
+    assert!(in_time.is_ok(), "not within {DEADLINE:?}: {what}");
+}
+
+#[tokio::test]
+async fn an_outage_is_told_once_and_its_end_once_signed_and_to_the_command_too() {
+    let (url, posts) = webhook().await;
+    let folder = tempfile::tempdir().unwrap();
+    let told = folder.path().join("told");
+    let config = Config {
+        webhook: Some(url),
+        secrets: vec![SECRET.parse().unwrap()],
+        command: ["sh", "-c", "cat >> \"$0\"; echo >> \"$0\"", told.to_str().unwrap()]
+            .map(str::to_owned)
+            .into(),
+        wait: Duration::from_millis(500),
+        interval: Duration::from_secs(1),
+        ..Config::default()
+    };
+    let (ears, heard) = alarm::listen();
+    let process = Process {
+        service: "notifier".to_owned(),
+        worker: "here:1".to_owned(),
+    };
+    let shutdown = Shutdown::new();
+    let running = tokio::spawn(alarm::run(config, process, heard, shutdown.clone()));
+
+    let log = tracing::subscriber::set_default(tracing_subscriber::registry().with(ears));
+    for _ in 0..1000 {
+        tracing::warn!(event = "endpoint_failing", endpoint = "bank2", minutes = 5);
+    }
+    until("the first notice", || posts.lock().unwrap().len() == 1).await;
+    tracing::info!(event = "endpoint_recovered", endpoint = "bank2");
+    until("the end", || posts.lock().unwrap().len() == 2).await;
+    let lines = || std::fs::read_to_string(&told).unwrap_or_default().lines().count();
+    until("the command's second run", || lines() == 2).await;
+    drop(log);
+    shutdown.request();
+    running.await.unwrap().unwrap();
+
+    let notices: Vec<alarm::Notice> = posts
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|(headers, body)| {
+            let header = |name: &str| headers[name].to_str().unwrap();
+            let secrets: Vec<Secret> = vec![SECRET.parse().unwrap()];
+            let timestamp_s = header("webhook-timestamp").parse().unwrap();
+            let (id, signature) = (header("webhook-id"), header("webhook-signature"));
+            verify(&secrets, id, timestamp_s, signature, body, timestamp_s, 1).unwrap();
+            serde_json::from_slice(body).unwrap()
+        })
+        .collect();
+    assert_eq!(notices[0].state, State::Firing);
+    assert_eq!(notices[0].subjects[0].about, "endpoint=bank2");
+    assert_eq!(notices[0].subjects[0].count, 1000);
+    assert_eq!(notices[0].subjects[0].fields["minutes"], "5");
+    assert_eq!((notices[1].state, notices[1].firing), (State::Resolved, 0));
+    assert_eq!(posts.lock().unwrap().len(), 2, "nothing else was told");
+    let command = std::fs::read_to_string(&told).unwrap();
+    assert!(command.starts_with("{\"id\":"), "{command}");
+    assert!(command.contains("\"key\":\"notifier/endpoint_failing\""));
+}

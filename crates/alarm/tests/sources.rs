@@ -59,8 +59,15 @@ fn every_warning_is_an_alarm_or_said_not_to_be_one() {
 fn every_alarm_is_raised_somewhere_and_so_is_what_ends_it() {
     let raised = events(&["tracing::warn!(", "tracing::error!("]);
     let said = events(&["tracing::info!(", "tracing::warn!("]);
-    for alarm in ALARMS.iter().filter(|alarm| alarm.name != "alarms_not_heard") {
-        assert!(raised.contains(alarm.name), "{} is never raised", alarm.name);
+    for alarm in ALARMS
+        .iter()
+        .filter(|alarm| alarm.name != "alarms_not_heard")
+    {
+        assert!(
+            raised.contains(alarm.name),
+            "{} is never raised",
+            alarm.name
+        );
         if let Ends::With(end) = alarm.ends {
             assert!(said.contains(end), "{} is never ended: {end}", alarm.name);
         }

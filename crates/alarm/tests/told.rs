@@ -56,9 +56,14 @@ async fn an_outage_is_told_once_and_its_end_once_signed_and_to_the_command_too()
     let config = Config {
         webhook: Some(url),
         secrets: vec![SECRET.parse().unwrap()],
-        command: ["sh", "-c", "cat >> \"$0\"; echo >> \"$0\"", told.to_str().unwrap()]
-            .map(str::to_owned)
-            .into(),
+        command: [
+            "sh",
+            "-c",
+            "cat >> \"$0\"; echo >> \"$0\"",
+            told.to_str().unwrap(),
+        ]
+        .map(str::to_owned)
+        .into(),
         wait: Duration::from_millis(500),
         interval: Duration::from_secs(1),
         ..Config::default()
@@ -78,7 +83,12 @@ async fn an_outage_is_told_once_and_its_end_once_signed_and_to_the_command_too()
     until("the first notice", || posts.lock().unwrap().len() == 1).await;
     tracing::info!(event = "endpoint_recovered", endpoint = "bank2");
     until("the end", || posts.lock().unwrap().len() == 2).await;
-    let lines = || std::fs::read_to_string(&told).unwrap_or_default().lines().count();
+    let lines = || {
+        std::fs::read_to_string(&told)
+            .unwrap_or_default()
+            .lines()
+            .count()
+    };
     until("the command's second run", || lines() == 2).await;
     drop(log);
     shutdown.request();

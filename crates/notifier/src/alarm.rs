@@ -41,6 +41,18 @@ pub(crate) fn dead_letter(key: &Key, generation: u32, endpoint: &EndpointId, rea
     }
 }
 
+/// Every attempt of an endpoint has failed for so long.
+pub(crate) fn endpoint_failing(endpoint: &EndpointId, for_ms: i64, attempts: u32) {
+    let minutes = for_ms / 60_000;
+    tracing::warn!(event = "endpoint_failing", %endpoint, minutes, attempts);
+}
+
+/// The end of that.
+pub(crate) fn endpoint_recovered(endpoint: &EndpointId, after_ms: i64) {
+    let minutes = after_ms / 60_000;
+    tracing::info!(event = "endpoint_recovered", %endpoint, minutes);
+}
+
 /// A message of a generation that the record does not know: a backup was restored.
 pub(crate) fn record_behind(key: &Key, generation: u32, on_record: u32) {
     tracing::warn!(event = "record_behind", %key, generation, on_record);

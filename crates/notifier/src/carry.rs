@@ -233,6 +233,7 @@ impl Carrier {
         let ladder = self.ladders.of(endpoint.ladder.as_ref());
         let dice = fastrand::f64();
         let judgement = verdict::judge(&endpoint.acceptance, &ladder, number, age, &rung, dice);
+        line.heard(judgement.heard.health, rung.finished_ms);
         mind_the_breaker(line.id(), turn.report(judgement.heard, rung.took));
         let (then, status) = (judgement.then, rung.status);
         let attempt = Self::attempt_row(&target, number, rung, judgement);

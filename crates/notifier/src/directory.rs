@@ -14,15 +14,17 @@ pub(crate) mod settings;
 pub(crate) mod table;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use notification::{EndpointId, Invalid, Ladder, Operation};
 use tokio::sync::Notify;
 
 use crate::alarm::{self, Seldom};
+use crate::breaker::Health;
 use crate::config::{Config, EndpointConfig};
 use crate::egress::Egress;
 use crate::endpoint::Endpoint;
+use crate::failing::{Failing, News};
 use crate::lane::Lane;
 use crate::sealing::Sealing;
 
@@ -73,6 +75,7 @@ pub(crate) struct Line {
     pub egress_alarm: Seldom,
     /// Keeps the alarm about messages with a URL outside of what is allowed rare.
     pub url_alarm: Seldom,
+    failing: Mutex<Failing>,
     id: EndpointId,
     endpoint: RwLock<Arc<Endpoint>>,
 }
@@ -247,6 +250,7 @@ impl Line {
             disabled_alarm: Seldom::default(),
             egress_alarm: Seldom::default(),
             url_alarm: Seldom::default(),
+            failing: Mutex::default(),
             id: endpoint.id.clone(),
             endpoint: RwLock::new(Arc::new(endpoint)),
         }
@@ -255,6 +259,23 @@ impl Line {
     /// Whose line it is.
     pub(crate) fn id(&self) -> &EndpointId {
         &self.id
+    }
+
+    /// Takes in how an attempt ended; tells what there is to tell of it.
+    pub(crate) fn heard(&self, health: Health, now_ms: i64) {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = match health {
+            Health::Well => failing.well(now_ms),
+            Health::Refusing | Health::Silent => failing.failed(now_ms),
+        };
+        drop(failing);
+        match news {
+            Some(News::Failing { since_ms, attempts }) => {
+                alarm::endpoint_failing(&self.id, now_ms - since_ms, attempts);
+            }
+            Some(News::Recovered { after_ms }) => alarm::endpoint_recovered(&self.id, after_ms),
+            None => {}
+        }
     }
 
     /// The endpoint as it is now.

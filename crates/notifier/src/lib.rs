@@ -49,6 +49,7 @@ mod config;
 mod directory;
 mod egress;
 mod endpoint;
+mod failing;
 mod inspect;
 mod ladders;
 mod operator;

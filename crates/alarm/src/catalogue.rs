@@ -72,6 +72,12 @@ pub const ALARMS: &[Alarm] = &[
     alarm("breaker_opened", Warning, ENDPOINT, With("breaker_closed"), "an endpoint is left alone for a while: its notifications are parked and use no rung"),
     alarm("endpoint_disabled", Critical, ENDPOINT, Quiet, "its messages are parked and die when they were parked too long: enable it once the receiver wants them"),
     alarm("endpoint_unknown", Critical, ENDPOINT, Quiet, "messages name an endpoint that there is not: add it, or mend the subscription"),
+    alarm("endpoint_gone", Critical, ENDPOINT, Quiet, "the receiver answered 410 for minutes: the endpoint was disabled"),
+    alarm("endpoint_unusable", Critical, ENDPOINT, Quiet, "its settings in the table can't be used: mend them by `ringback endpoint edit`"),
+    alarm("endpoint_defined_twice", Warning, ENDPOINT, Quiet, "it stands in ringback.toml and in the table: the file is obeyed"),
+    alarm("endpoints_unread", Warning, ALL, Quiet, "the table of endpoints can't be read: changes have no effect until it can"),
+    alarm("no_endpoint_named", Critical, ALL, Quiet, "messages name no endpoint though their subscription leaves it to them: they are parked"),
+    alarm("notify_url_outside", Warning, ENDPOINT, Quiet, "messages name a URL outside of the endpoint's notify_url_pattern: they are parked"),
     alarm("address_refused", Critical, ENDPOINT, Quiet, "the egress rules refuse the address: mend the URL, or allow it in [egress]"),
     alarm("clock_skew", Warning, ENDPOINT, Quiet, "the receiver's clock and ours are far apart: signatures will be refused as too old or too new"),
     // Ourselves.

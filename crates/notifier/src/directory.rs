@@ -120,12 +120,12 @@ impl Directory {
     }
 
     /// What the configuration says of an endpoint, if it defines it.
-    pub(crate) fn from_file(&self, id: &EndpointId) -> Option<&EndpointConfig> {
+    pub(crate) fn in_file(&self, id: &EndpointId) -> Option<&EndpointConfig> {
         self.0.from_file.get(id)
     }
 
     /// Everything that the configuration defines, by id.
-    pub(crate) fn all_from_file(&self) -> impl Iterator<Item = &EndpointConfig> {
+    pub(crate) fn all_in_file(&self) -> impl Iterator<Item = &EndpointConfig> {
         self.0.from_file.values()
     }
 

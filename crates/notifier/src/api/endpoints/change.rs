@@ -78,7 +78,7 @@ pub(super) async fn create(
 
 /// 409 if there is one of this id. What an endpoint that once stood in a file left behind makes way.
 async fn refuse_twice(state: &ApiState, tx: &mut Tx, id: &EndpointId) -> Result<(), Failure> {
-    if state.directory.from_file(id).is_some() {
+    if state.directory.in_file(id).is_some() {
         return Err(defined_in_file(id).into());
     }
     match table::one(tx, id).await? {
@@ -149,7 +149,7 @@ pub(super) async fn editable(
     id: &EndpointId,
     seen: Option<i64>,
 ) -> Result<(Row, EndpointConfig), Failure> {
-    if state.directory.from_file(id).is_some() {
+    if state.directory.in_file(id).is_some() {
         return Err(defined_in_file(id).into());
     }
     let row = table::one(tx, id).await?.ok_or_else(|| unknown(id))?;
@@ -175,7 +175,7 @@ pub(super) async fn remove(
 ) -> Result<StatusCode, Failure> {
     let id = named(&id)?;
     let reason = reason(asked.reason.as_deref())?;
-    if state.directory.from_file(&id).is_some() {
+    if state.directory.in_file(&id).is_some() {
         return Err(defined_in_file(&id).into());
     }
     if let Some(subscribed) = state.subscribed.iter().find(|one| one.names(&id)) {

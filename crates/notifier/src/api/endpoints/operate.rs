@@ -112,7 +112,7 @@ async fn operate(
     let revision = table::next_revision(&mut tx).await?;
     let row = table::one(&mut tx, &id).await?;
     let in_table = row.as_ref().is_some_and(|row| row.defined.is_some());
-    if !in_table && state.directory.from_file(&id).is_none() {
+    if !in_table && state.directory.in_file(&id).is_none() {
         return Err(unknown(&id).into());
     }
     let now = row.as_ref().map_or(Operation::Open, |row| row.operation);

@@ -25,10 +25,7 @@ enum From<'a> {
 pub(super) fn known(directory: &Directory, rows: Vec<Row>) -> Vec<Known<'_>> {
     let mut rows: BTreeMap<EndpointId, Row> =
         rows.into_iter().map(|row| (row.id.clone(), row)).collect();
-    let files: Vec<EndpointId> = directory
-        .all_from_file()
-        .map(|one| one.id.clone())
-        .collect();
+    let files: Vec<EndpointId> = directory.all_in_file().map(|one| one.id.clone()).collect();
     let mut known: Vec<Known<'_>> = files
         .iter()
         .filter_map(|id| Known::of(directory, id, rows.remove(id)))
@@ -42,7 +39,7 @@ pub(super) fn known(directory: &Directory, rows: Vec<Row>) -> Vec<Known<'_>> {
 impl<'a> Known<'a> {
     /// The endpoint, if it is defined anywhere.
     pub(super) fn of(directory: &'a Directory, id: &EndpointId, row: Option<Row>) -> Option<Self> {
-        let from = match directory.from_file(id) {
+        let from = match directory.in_file(id) {
             Some(config) => From::File(config),
             None => {
                 let defined = row.as_ref().and_then(|row| row.defined.clone())?;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use alarm::catalogue::{ALARMS, Ends, ONLY_LOGGED};
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
         if path.is_dir() {
             sources(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -20,8 +20,8 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 fn events(macros: &[&str]) -> BTreeSet<String> {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(crates).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in std::fs::read_dir(crates).expect("the crates") {
+        let path = entry.expect("an entry").path();
         if path.join("Cargo.toml").exists() && !path.ends_with("alarm") {
             sources(&path.join("src"), &mut files);
         }
@@ -29,13 +29,13 @@ fn events(macros: &[&str]) -> BTreeSet<String> {
     assert!(files.len() > 100, "the sources are found");
     let mut names = BTreeSet::new();
     for file in files {
-        let text = std::fs::read_to_string(&file).unwrap();
-        let text = text.split("#[cfg(test)]").next().unwrap();
+        let text = std::fs::read_to_string(&file).expect("a text");
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
         for start in macros {
             for call in text.split(start).skip(1) {
-                let call = call.split(");").next().unwrap();
+                let call = call.split(");").next().unwrap_or_default();
                 if let Some((_, rest)) = call.split_once("event = \"") {
-                    names.insert(rest.split('"').next().unwrap().to_owned());
+                    names.insert(rest.split('"').next().unwrap_or_default().to_owned());
                 }
             }
         }

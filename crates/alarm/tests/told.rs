@@ -24,16 +24,18 @@ async fn webhook() -> (String, Posts) {
     let keep = {
         let posts = posts.clone();
         move |Shared(refused): Shared<Arc<Mutex<bool>>>, headers: HeaderMap, body| async move {
-            if !std::mem::replace(&mut *refused.lock().unwrap(), true) {
+            if !std::mem::replace(&mut *refused.lock().expect("unpoisoned"), true) {
                 return StatusCode::SERVICE_UNAVAILABLE;
             }
-            posts.lock().unwrap().push((headers, body));
+            posts.lock().expect("unpoisoned").push((headers, body));
             StatusCode::NO_CONTENT
         }
     };
     let router = Router::new().route("/", post(keep)).with_state(refused);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
+    let url = format!("http://{}/", listener.local_addr().expect("its address"));
     tokio::spawn(async move { axum::serve(listener, router).await });
     (url, posts)
 }

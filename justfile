@@ -17,6 +17,10 @@ deny:
 test:
     cargo test --workspace --locked
 
+# Write docs/openapi.json anew, from the code
+openapi:
+    RINGBACK_WRITE_DOCUMENT=1 cargo test --locked -p notifier --lib the_document_is_the_one_that_is_written_down
+
 # The demo on the embedded broker
 demo *ARGS:
     cargo run --locked -- demo {{ARGS}}

@@ -63,6 +63,9 @@ words!(
         Lost = "lost",
         /// The receiver will never apply it.
         Cancelled = "cancelled",
+        /// An operator gave it up before its delivery. The receiver has promised nothing: it may
+        /// have applied it, so this is no reason to undo the business change.
+        Withdrawn = "withdrawn",
     }
 );
 

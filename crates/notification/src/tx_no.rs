@@ -89,6 +89,20 @@ impl TryFrom<String> for TxNo {
     }
 }
 
+impl schemars::JsonSchema for TxNo {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "TxNo".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "format": "uuid",
+            "description": "A lower-case hyphenated UUIDv7.",
+        })
+    }
+}
+
 impl From<TxNo> for String {
     fn from(tx_no: TxNo) -> String {
         tx_no.to_string()

@@ -1,9 +1,11 @@
-//! What operators and initiators ask the notifier: HTTP under `/v1`, behind the operator token.
+//! What operators and initiators ask the notifier: HTTP under `/v1`, behind a token.
 //!
-//! A notification with its attempts, the outcome feed, dead letters and what to do about them.
-//! The bodies' types are in [`notification::api::notifier`], shared with whoever asks. Health is
-//! outside of `/v1` and needs no token.
+//! One list of routes ([`routes`]) makes both the router and the OpenAPI document. Before each
+//! handler stands its gate: token, role, deadline. What an operator does is written down in the
+//! transaction that does it. The bodies' types are in [`notification::api::notifier`], shared with
+//! whoever asks. Health and the document need no token.
 
+mod attempts;
 mod audit;
 mod endpoints;
 mod failure;
@@ -14,25 +16,28 @@ mod last_answers;
 mod letter_actions;
 mod letter_id;
 mod letters;
+mod notification_actions;
+mod notification_list;
 mod notifications;
+mod openapi;
 mod outcomes;
 mod page;
 mod repairs;
+mod routes;
 mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware;
-use axum::routing::{get, post};
+use axum::http::StatusCode;
 use notification::api::notifier::Role;
 use notification::{EndpointId, Group, Topic};
 use rocketmq::Client;
 use service::clock::Clock;
 use tokio::sync::Notify;
 
-use gate::Gate;
+use routes::{Route, get, post};
 
 use crate::config::Destination;
 use crate::directory::Directory;
@@ -73,44 +78,69 @@ impl Subscribed {
     }
 }
 
-/// All routes.
-pub(crate) fn router(state: ApiState) -> Router {
-    let gate = |needs, within| {
-        let gate = Gate {
-            tokens: state.tokens.clone(),
-            needs,
-            within,
-        };
-        middleware::from_fn_with_state(gate, gate::pass)
-    };
-    let read = Router::new()
-        .route("/notifications/states", post(notifications::states))
-        .route("/notifications/{ending}", get(notifications::show))
-        .route("/outcomes", get(outcomes::page))
-        .route("/dead-letters", get(letters::page))
-        .route("/dead-letters/{ending}", get(letters::show))
-        .route("/audit", get(audit::page))
-        .route("/tokens", get(tokens::page))
-        .merge(endpoints::reading())
-        .route_layer(gate(Role::Read, gate::DEADLINE));
-    let operate = Router::new()
-        .route(
-            "/dead-letters/{ending}/resend",
-            post(letter_actions::resend),
+/// All routes, each with what the document says of it.
+fn routes() -> Vec<Route> {
+    let mut routes = vec![
+        get("/health/live", health::live)
+            .open()
+            .says("Whether the process lives"),
+        get("/health/ready", health::ready)
+            .open()
+            .says("Whether it can do its work; 503 with the reasons if not"),
+        get("/v1/openapi.json", openapi::show)
+            .open()
+            .says("This document"),
+        get("/v1/notifications", notification_list::page)
+            .says("Notifications, the newest number first"),
+        post("/v1/notifications/states", notifications::states)
+            .needs(Role::Read)
+            .says("Where many notifications stand"),
+        get("/v1/notifications/{ending}", notifications::show)
+            .says("One notification with its attempts and letters"),
+        get("/v1/notifications/{ending}/attempts", attempts::page)
+            .says("One notification's attempts, oldest first"),
+        post(
+            "/v1/notifications/{ending}/ring",
+            notification_actions::ring,
         )
-        .route(
-            "/dead-letters/{ending}/discard",
-            post(letter_actions::discard),
+        .answers(StatusCode::ACCEPTED)
+        .says("Bring a waiting notification's next attempt forward to now"),
+        post(
+            "/v1/notifications/{ending}/withdraw",
+            notification_actions::withdraw,
         )
-        .route("/endpoints/{id}/repaired", post(repairs::repaired))
-        .route("/tokens", post(tokens::add))
-        .route("/tokens/{id}/revoke", post(tokens::revoke))
-        .merge(endpoints::changing())
-        .route_layer(gate(Role::Operate, gate::DEADLINE));
-    let ring = endpoints::ringing().route_layer(gate(Role::Operate, endpoints::LONGEST_TEST));
-    Router::new()
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .nest("/v1", read.merge(operate).merge(ring))
-        .with_state(state)
+        .says("Give a notification up before its delivery"),
+        get("/v1/outcomes", outcomes::page).says("The feed that initiators read"),
+        get("/v1/dead-letters", letters::page).says("Dead letters, oldest first"),
+        get("/v1/dead-letters/{ending}", letters::show).says("One dead letter with its body"),
+        post("/v1/dead-letters/{ending}/resend", letter_actions::resend)
+            .answers(StatusCode::ACCEPTED)
+            .says("Send a dead letter anew, as a new generation"),
+        post("/v1/dead-letters/{ending}/discard", letter_actions::discard)
+            .says("Give a dead letter up"),
+        post("/v1/endpoints/{id}/repaired", repairs::repaired)
+            .says("Say that a receiver works again, so that resends are not refused"),
+        get("/v1/audit", audit::page).says("What operators did, newest first"),
+        get("/v1/tokens", tokens::page).says("The tokens of this API, without their secrets"),
+        post("/v1/tokens", tokens::add)
+            .answers(StatusCode::CREATED)
+            .says("Make a token; the answer is the only one that shows it"),
+        post("/v1/tokens/{id}/revoke", tokens::revoke)
+            .says("Revoke a token, by its id or its name; refused everywhere within two seconds"),
+    ];
+    routes.extend(endpoints::routes());
+    routes
 }
+
+/// The router of all routes.
+pub(crate) fn router(state: ApiState) -> Router {
+    routes::router(routes(), state)
+}
+
+/// The OpenAPI document of all routes.
+pub(crate) fn document() -> serde_json::Value {
+    openapi::document(&routes())
+}
+
+#[cfg(test)]
+mod tests;

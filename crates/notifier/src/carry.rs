@@ -39,7 +39,7 @@ use crate::verdict::{self, Judgement};
 pub(crate) use permits::{Held, Permits};
 
 /// A record that was read longer ago than this may have changed since.
-const FRESH: Duration = Duration::from_secs(1);
+pub(crate) const FRESH: Duration = Duration::from_secs(1);
 
 /// Beyond this difference between the receiver's clock and ours an alarm is raised.
 const MOST_SKEW_S: u64 = 60;

@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use database::{Database, DatabaseError, Migrations};
+use notification::TxNo;
 use service::clock::Clock;
 use tokio::sync::{mpsc, oneshot};
 
@@ -205,6 +206,11 @@ impl Record {
     /// The time by the record's clock.
     pub(crate) fn now_ms(&self) -> i64 {
         self.clock.now_ms()
+    }
+
+    /// An id for an outcome that is about to be written, behind all that this process has written.
+    pub(crate) fn next_outcome_id(&self) -> TxNo {
+        ids::Series::at(self.ids.next_ms(self.now_ms())).next()
     }
 
     /// For the API's own statements.

@@ -4,7 +4,8 @@
 //! for itself, and only a success of the same kind ends it.
 
 use std::fmt::Display;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::alarm;
 
@@ -23,6 +24,8 @@ pub(crate) struct StoreHealth(Arc<Mutex<Reasons>>);
 struct Reasons {
     read: Option<String>,
     write: Option<String>,
+    /// Since when the batch that is being written has been tried.
+    writing_since: Option<Instant>,
 }
 
 impl Reasons {
@@ -41,7 +44,7 @@ impl Reasons {
 impl StoreHealth {
     /// An access failed. The alarm is raised at the first failure.
     pub(crate) fn down(&self, access: Access, error: &dyn Display) {
-        let mut reasons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reasons = self.lock();
         if reasons.any().is_none() {
             alarm::record_store_down(error);
         }
@@ -50,7 +53,7 @@ impl StoreHealth {
 
     /// An access succeeded.
     pub(crate) fn up(&self, access: Access) {
-        let mut reasons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reasons = self.lock();
         let was_down = reasons.of(access).take().is_some();
         if was_down && reasons.any().is_none() {
             alarm::record_store_up();
@@ -66,10 +69,28 @@ impl StoreHealth {
         result
     }
 
+    /// A batch is to be written: whatever else waits came later.
+    pub(crate) fn writing(&self) {
+        self.lock().writing_since = Some(Instant::now());
+    }
+
+    /// It is durable, or set apart.
+    pub(crate) fn written(&self) {
+        self.lock().writing_since = None;
+    }
+
+    /// For how long the oldest result has been waiting to be durable.
+    pub(crate) fn unflushed(&self) -> Option<Duration> {
+        self.lock().writing_since.map(|since| since.elapsed())
+    }
+
     /// Why it is down, if it is.
     pub(crate) fn reason(&self) -> Option<String> {
-        let reasons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        reasons.any().cloned()
+        self.lock().any().cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Reasons> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

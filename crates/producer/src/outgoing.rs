@@ -132,7 +132,8 @@ pub(crate) async fn apply_outcome(
             "UPDATE outgoing SET outcome = 'accepted', next_send_ms = NULL, outcome_ms = ? \
              WHERE tx_no = ? AND outcome = 'none'"
         }
-        OutcomeKind::Dead => {
+        // Withdrawn is as good as dead here: the receiver has promised nothing.
+        OutcomeKind::Dead | OutcomeKind::Withdrawn => {
             "UPDATE outgoing SET outcome = 'dead', next_send_ms = NULL, outcome_ms = ? \
              WHERE tx_no = ? AND outcome IN ('none', 'accepted')"
         }

@@ -11,8 +11,8 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    accounts, bank2_repair, demo, dlq, doctor, endpoint, half, health, init, serve, status,
-    transfer, up,
+    accounts, audit, bank2_repair, demo, dlq, doctor, endpoint, half, health, init, notification,
+    serve, status, token, transfer, up,
 };
 use crate::screen::Format;
 
@@ -76,10 +76,16 @@ pub enum Command {
     Accounts(accounts::Args),
     /// Tell what became of one transfer, from bank1's and the notifier's records together
     Status(status::Args),
+    /// The notifier's records: list or show them, ring one now, withdraw one
+    Notification(notification::Args),
     /// Dead letters: list, show, resend or discard them
     Dlq(dlq::Args),
     /// Endpoints, who is notified: add, change, pause, disable, test; their secrets
     Endpoint(endpoint::Args),
+    /// Who may use the notifier's API: add, list or revoke tokens
+    Token(token::Args),
+    /// What operators did, and why
+    Audit(audit::Args),
     /// Set up the broker: topics, groups, policies, and each group's place in its topics
     Init(init::Args),
     /// Ask a service whether it is healthy: exit code 0 or 1 (health checks of containers)
@@ -131,6 +137,9 @@ impl Command {
             Self::Status(args) => args.output.json,
             Self::Dlq(args) => args.json(),
             Self::Endpoint(args) => args.json(),
+            Self::Notification(args) => args.json(),
+            Self::Token(args) => args.json(),
+            Self::Audit(args) => args.output.json,
             Self::Init(args) => args.output.json,
             Self::Half(args) => args.json(),
             Self::Doctor(args) => args.output.json,

@@ -3,6 +3,7 @@
 //! An endpoint's settings are an object with the keys of `[[endpoint]]` in `ringback.toml`. What
 //! is secret in them goes in and never comes out again.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -20,7 +21,7 @@ words!(
 );
 
 /// One endpoint as it is now.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EndpointView {
     /// Its settings, without what is secret.
     pub endpoint: Map<String, Value>,
@@ -63,7 +64,7 @@ pub struct EndpointView {
 }
 
 /// A secret, without the secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SecretView {
     /// The first eight characters of the hex SHA-256 over its text `whsec_…`, to tell it from others.
     pub fingerprint: String,
@@ -73,7 +74,7 @@ pub struct SecretView {
 }
 
 /// `GET /v1/endpoints?after=&limit=`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EndpointsQuery {
     /// Only those in this operation.
@@ -88,7 +89,7 @@ pub struct EndpointsQuery {
 }
 
 /// A page of endpoints, by id.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EndpointsPage {
     /// The endpoints.
     pub endpoints: Vec<EndpointView>,
@@ -98,7 +99,7 @@ pub struct EndpointsPage {
 }
 
 /// `POST /v1/endpoints`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewEndpoint {
     /// Its settings; `id` and `url` at least. Without `secrets` one is made.
@@ -109,7 +110,7 @@ pub struct NewEndpoint {
 }
 
 /// `PATCH /v1/endpoints/{id}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EndpointChange {
     /// What changes, as a merge patch (RFC 7396): what is absent stays, `null` takes a setting away.
@@ -123,7 +124,7 @@ pub struct EndpointChange {
 }
 
 /// The answer to what may have made a secret: it is told this once.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EndpointMade {
     /// The endpoint as it is now.
     #[serde(flatten)]
@@ -134,7 +135,7 @@ pub struct EndpointMade {
 }
 
 /// `POST /v1/endpoints/{id}/pause|resume|disable|enable|test`, and the query of DELETE.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EndpointAction {
     /// Why, for the record.
@@ -143,7 +144,7 @@ pub struct EndpointAction {
 }
 
 /// `POST /v1/endpoints/{id}/rotate-secret`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotateRequest {
     /// The new one, `whsec_…`; absent: one is made, and told in the answer.
@@ -159,7 +160,7 @@ pub struct RotateRequest {
 }
 
 /// What a test notification met.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TestResult {
     /// The endpoint.
     pub endpoint: EndpointId,

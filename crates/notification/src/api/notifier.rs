@@ -2,12 +2,19 @@
 //! and who may ask.
 
 mod access;
+mod listing;
 
 pub use access::{
     AuditAction, AuditEntry, AuditPage, AuditQuery, RevokeRequest, Role, TokenLine, TokenMade,
     TokenRequest, TokensPage, TokensQuery,
 };
 
+pub use listing::{
+    AttemptsPage, AttemptsQuery, NotificationsPage, NotificationsQuery, RingAsked, RingRequest,
+    WithdrawRequest, Withdrawn,
+};
+
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -16,7 +23,7 @@ use crate::{
 };
 
 /// `GET /v1/notifications/{ending}?source=&group=`: what narrows an ending down.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NotificationQuery {
     /// Only of this initiator.
@@ -28,7 +35,7 @@ pub struct NotificationQuery {
 }
 
 /// A notification as the notifier has it on record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NotificationView {
     /// The record.
     pub notification: Record,
@@ -41,7 +48,7 @@ pub struct NotificationView {
 }
 
 /// The record's row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Record {
     /// The subscription.
     pub group: Group,
@@ -73,7 +80,7 @@ pub struct Record {
 }
 
 /// One HTTP request that was made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Attempt {
     /// The generation it belongs to.
     pub generation: u32,
@@ -104,7 +111,7 @@ pub struct Attempt {
 }
 
 /// A letter as its notification shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LetterLine {
     /// The generation that died.
     pub generation: u32,
@@ -119,7 +126,7 @@ pub struct LetterLine {
 }
 
 /// `POST /v1/notifications/states`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StatesRequest {
     /// Whose numbers.
@@ -129,14 +136,14 @@ pub struct StatesRequest {
 }
 
 /// The records among the numbers asked about; an absent one is not accepted yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct States {
     /// One entry a record: a number has one for each group.
     pub states: Vec<StateLine>,
 }
 
 /// Where one notification stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StateLine {
     /// Its number.
     pub tx_no: TxNo,
@@ -154,7 +161,7 @@ pub struct StateLine {
 }
 
 /// `GET /v1/outcomes`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OutcomesQuery {
     /// Whose.
@@ -169,7 +176,7 @@ pub struct OutcomesQuery {
 
 /// A page of the feed. It ends ten seconds before now, so that no line can still slip in behind
 /// the cursor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutcomesPage {
     /// The identity of the record store: another one means to start anew from the empty cursor.
     pub epoch: String,
@@ -182,7 +189,7 @@ pub struct OutcomesPage {
 }
 
 /// One outcome.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutcomeLine {
     /// Its place in the feed.
     pub id: String,
@@ -201,7 +208,7 @@ pub struct OutcomeLine {
 }
 
 /// `GET /v1/dead-letters`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LettersQuery {
     /// Only in this state.
@@ -219,7 +226,7 @@ pub struct LettersQuery {
 }
 
 /// A page of dead letters.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LettersPage {
     /// Oldest first.
     pub letters: Vec<Letter>,
@@ -234,7 +241,7 @@ pub struct LettersPage {
 }
 
 /// A dead letter.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Letter {
     /// `group/source/tx_no/generation`.
     pub id: String,
@@ -260,7 +267,7 @@ pub struct Letter {
 }
 
 /// `GET /v1/dead-letters/{ending}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LetterDetail {
     /// What the list shows.
     #[serde(flatten)]
@@ -277,7 +284,7 @@ pub struct LetterDetail {
 }
 
 /// `POST /v1/dead-letters/{ending}/resend`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResendRequest {
     /// Send even though the endpoint's last answers failed.
@@ -289,14 +296,14 @@ pub struct ResendRequest {
 }
 
 /// The 202 answer to a resend.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Resent {
     /// The new generation.
     pub generation: u32,
 }
 
 /// `POST /v1/dead-letters/{ending}/discard`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DiscardRequest {
     /// Why, for the record.
@@ -304,7 +311,7 @@ pub struct DiscardRequest {
 }
 
 /// `POST /v1/endpoints/{id}/repaired`: an operator's word that the receiver works again.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RepairedRequest {
     /// Why, for the record.
@@ -313,7 +320,7 @@ pub struct RepairedRequest {
 }
 
 /// From when on an endpoint's failures count against a resend again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Repaired {
     /// Which.
     pub endpoint: EndpointId,
@@ -321,8 +328,18 @@ pub struct Repaired {
     pub repaired_ms: i64,
 }
 
-/// The 503 answer of `GET /health/ready`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The 200 answer of `GET /health/ready`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Readiness {
+    /// For how long the oldest result has been waiting to be on record; absent if none waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unflushed_for_ms: Option<u64>,
+    /// Endpoints that take less than is due for them.
+    pub busy_lanes: Vec<EndpointId>,
+}
+
+/// What a program reads of the 503 answer of `GET /health/ready`, which is a problem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NotReady {
     /// What is missing.
     pub reasons: Vec<String>,

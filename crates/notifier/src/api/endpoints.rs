@@ -14,10 +14,8 @@ mod view;
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, patch, post};
 use database::{DatabaseError, Tx};
 use notification::api::endpoint::{EndpointView, EndpointsPage, EndpointsQuery};
 use notification::api::notifier::AuditAction;
@@ -27,6 +25,7 @@ use service::problem::Problem;
 
 use super::ApiState;
 use super::failure::Failure;
+use super::routes::{Route, delete, get, patch, post};
 use crate::audit::{self, Deed};
 use crate::directory::settings::Unusable;
 use crate::directory::table::{self, Change};
@@ -38,31 +37,31 @@ const LONGEST_REASON: usize = 200;
 /// A test is answered when its attempt has ended: longer than any endpoint's deadline.
 pub(super) const LONGEST_TEST: Duration = Duration::from_secs(64);
 
-/// The routes below `/v1` that change nothing.
-pub(super) fn reading() -> Router<ApiState> {
-    Router::new()
-        .route("/endpoints", get(page))
-        .route("/endpoints/{id}", get(show))
-}
-
-/// The routes below `/v1` that send a request of their own.
-pub(super) fn ringing() -> Router<ApiState> {
-    Router::new().route("/endpoints/{id}/test", post(test::test))
-}
-
-/// The routes below `/v1` that change something.
-pub(super) fn changing() -> Router<ApiState> {
-    Router::new()
-        .route("/endpoints", post(change::create))
-        .route(
-            "/endpoints/{id}",
-            patch(change::edit).delete(change::remove),
-        )
-        .route("/endpoints/{id}/pause", post(operate::pause))
-        .route("/endpoints/{id}/resume", post(operate::resume))
-        .route("/endpoints/{id}/disable", post(operate::disable))
-        .route("/endpoints/{id}/enable", post(operate::enable))
-        .route("/endpoints/{id}/rotate-secret", post(rotate::rotate))
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        get("/v1/endpoints", page).says("Endpoints, by id"),
+        get("/v1/endpoints/{id}", show).says("One endpoint, without what is secret"),
+        post("/v1/endpoints", change::create)
+            .answers(StatusCode::CREATED)
+            .says("Add an endpoint; a secret that is made for it is told in the answer alone"),
+        patch("/v1/endpoints/{id}", change::edit)
+            .says("Change settings of an endpoint, as a merge patch"),
+        delete("/v1/endpoints/{id}", change::remove)
+            .answers(StatusCode::NO_CONTENT)
+            .says("Take an endpoint away"),
+        post("/v1/endpoints/{id}/pause", operate::pause)
+            .says("Hold everything for an endpoint; no rung is used"),
+        post("/v1/endpoints/{id}/resume", operate::resume).says("End a pause"),
+        post("/v1/endpoints/{id}/disable", operate::disable)
+            .says("Ring an endpoint no more; what comes for it is parked"),
+        post("/v1/endpoints/{id}/enable", operate::enable).says("Ring a disabled endpoint again"),
+        post("/v1/endpoints/{id}/rotate-secret", rotate::rotate)
+            .says("Sign with a new secret, and for a while with the old ones too"),
+        post("/v1/endpoints/{id}/test", test::test)
+            .within(LONGEST_TEST)
+            .says("Send a test notification and say what came of it"),
+    ]
 }
 
 /// `GET /v1/endpoints`.

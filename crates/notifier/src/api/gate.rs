@@ -117,3 +117,60 @@ fn too_late(within: Duration, asks: bool) -> Problem {
     };
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use axum::{Router, middleware, routing};
+    use database::Database;
+    use database::testing::Databases;
+    use service::Shutdown;
+    use service::clock::Clock;
+    use service::http_client::{HttpOptions, build};
+
+    use super::*;
+    use crate::config::OperatorToken;
+
+    const TOKEN: &str = "0123456789abcdef";
+
+    #[tokio::test]
+    async fn a_handler_that_hangs_is_answered_for_in_time() {
+        let databases = Databases::new();
+        let database = Database::open(&databases.config("gate")).await.unwrap();
+        let gate = Gate {
+            tokens: Tokens::new(database, OperatorToken::new(TOKEN), Clock::system()),
+            needs: Role::Operate,
+            within: Duration::from_millis(50),
+        };
+        let hang = std::future::pending::<StatusCode>;
+        let router: Router = Router::new()
+            .route("/", routing::get(hang).post(hang))
+            .layer(middleware::from_fn_with_state(gate, pass));
+        let listener = service::http::bind(([127, 0, 0, 1], 0).into())
+            .await
+            .unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let shutdown = Shutdown::new();
+        let serving = tokio::spawn(service::http::serve(listener, router, shutdown.clone()));
+        let http = build(&HttpOptions::default()).unwrap();
+        for (method, hint) in [(Method::GET, "try again"), (Method::POST, "not known")] {
+            let began = Instant::now();
+            let asked = http
+                .request(method, &url)
+                .bearer_auth(TOKEN)
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(asked.status(), StatusCode::SERVICE_UNAVAILABLE);
+            let text = asked.text().await.unwrap();
+            assert!(
+                text.contains("within 50ms") && text.contains(hint),
+                "{text}"
+            );
+            assert!(began.elapsed() < DEADLINE);
+        }
+        shutdown.force();
+        serving.await.unwrap().unwrap();
+    }
+}

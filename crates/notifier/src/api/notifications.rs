@@ -17,7 +17,7 @@ use super::find::{self, Table};
 use crate::copy::Key;
 use crate::record::columns::{number, number_if_any, parsed, parsed_if_any};
 
-const RECORD: &str = "SELECT endpoint_id, event_type, business_key, state, generation, attempts, \
+const RECORD: &str = "SELECT group_name, tx_no, source, endpoint_id, event_type, business_key, state, generation, attempts, \
      parks, next_due_ms, first_seen_ms, updated_ms FROM notification \
      WHERE group_name = ? AND tx_no = ? AND source = ?";
 
@@ -36,11 +36,11 @@ pub(super) async fn show(
 ) -> Result<Json<NotificationView>, Failure> {
     let mut db = state.record.database().read().await?;
     let key = find::one(&mut db, Table::Notification, &ending, &narrowed).await?;
-    let record = keyed(RECORD, &key).fetch_one(&mut *db).await?;
+    let row = keyed(RECORD, &key).fetch_one(&mut *db).await?;
     let attempts = keyed(ATTEMPTS, &key).fetch_all(&mut *db).await?;
     let letters = keyed(LETTERS, &key).fetch_all(&mut *db).await?;
     let subscribed = state.subscribed.iter().find(|s| s.group == key.group);
-    let notification = record_of(&key, &record)?;
+    let notification = record(&row)?;
     let line = state.directory.line(&notification.endpoint);
     let own = line.and_then(|line| line.endpoint().ladder.clone());
     let ladder = subscribed.map(|subscribed| subscribed.ladders.of(own.as_ref()));
@@ -61,11 +61,12 @@ fn keyed<'q>(text: &'static str, key: &'q Key) -> Keyed<'q> {
         .bind(key.source.as_str())
 }
 
-fn record_of(key: &Key, row: &AnyRow) -> Result<Record, sqlx::Error> {
+/// A record from a row that has its key too.
+pub(super) fn record(row: &AnyRow) -> Result<Record, sqlx::Error> {
     Ok(Record {
-        group: key.group.clone(),
-        source: key.source.clone(),
-        tx_no: key.tx_no,
+        group: parsed(row, "group_name")?,
+        source: parsed(row, "source")?,
+        tx_no: parsed(row, "tx_no")?,
         endpoint: parsed(row, "endpoint_id")?,
         event_type: row.try_get("event_type")?,
         business_key: row.try_get("business_key")?,
@@ -79,7 +80,7 @@ fn record_of(key: &Key, row: &AnyRow) -> Result<Record, sqlx::Error> {
     })
 }
 
-fn attempt(row: &AnyRow) -> Result<Attempt, sqlx::Error> {
+pub(super) fn attempt(row: &AnyRow) -> Result<Attempt, sqlx::Error> {
     let excerpt: Option<Vec<u8>> = row.try_get("response_excerpt")?;
     Ok(Attempt {
         generation: number(row, "generation")?,

@@ -100,14 +100,24 @@ impl Where {
         }
     }
 
-    /// `<select> WHERE … <rest>`, bound; `rest` holds no `?` but that of `limit` at its end.
+    /// `<select> WHERE … <rest> LIMIT …`, bound; `rest` holds no `?`.
     pub(super) fn query(
         self,
         select: &str,
         rest: &str,
         limit: u32,
     ) -> Query<'static, Any, AnyArguments> {
-        let text = format!("{select} {} {rest} LIMIT ?", self.text);
+        self.bound(select, rest, "LIMIT ?").bind(i64::from(limit))
+    }
+
+    /// The one row after so many.
+    pub(super) fn nth(self, select: &str, rest: &str, n: u32) -> Query<'static, Any, AnyArguments> {
+        self.bound(select, rest, "LIMIT 1 OFFSET ?")
+            .bind(i64::from(n))
+    }
+
+    fn bound(self, select: &str, rest: &str, end: &str) -> Query<'static, Any, AnyArguments> {
+        let text = format!("{select} {} {rest} {end}", self.text);
         let mut query = sqlx::query(AssertSqlSafe(text));
         for value in self.values {
             query = match value {
@@ -115,7 +125,7 @@ impl Where {
                 Value::Number(number) => query.bind(number),
             };
         }
-        query.bind(i64::from(limit))
+        query
     }
 }
 

@@ -5,28 +5,31 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use database::{Database, DatabaseError, Kind};
+use database::{DatabaseError, Tx};
 use notification::EndpointId;
-use notification::api::notifier::{Repaired, RepairedRequest};
+use notification::api::notifier::{AuditAction, Repaired, RepairedRequest};
 use service::extract::{Json, Path};
 use service::problem::Problem;
 use sqlx::AnyConnection;
 
 use super::ApiState;
 use super::failure::Failure;
+use crate::audit::{self, Deed};
 use crate::copy::cut;
+use crate::operator::Operator;
 
-const AGAIN: &str = "UPDATE endpoint_repair SET repaired_ms = ?, repaired_by = 'operator', \
+const AGAIN: &str = "UPDATE endpoint_repair SET repaired_ms = ?, repaired_by = ?, \
      reason = ? WHERE endpoint_id = ?";
 
 const FIRST: &str = "INSERT INTO endpoint_repair (repaired_ms, repaired_by, reason, endpoint_id) \
-     VALUES (?, 'operator', ?, ?)";
+     VALUES (?, ?, ?, ?)";
 
 const NEWEST: &str = "SELECT repaired_ms FROM endpoint_repair WHERE endpoint_id = ?";
 
 /// Keeps the word.
 pub(super) async fn repaired(
     State(state): State<ApiState>,
+    operator: Operator,
     Path(id): Path<String>,
     Json(asked): Json<RepairedRequest>,
 ) -> Result<Json<Repaired>, Failure> {
@@ -40,13 +43,15 @@ pub(super) async fn repaired(
     let endpoint = line.id().clone();
     let repaired_ms = state.clock.now_ms();
     let reason = asked.reason.map(|reason| cut(&reason, 200));
-    keep(
-        state.record.database(),
-        &endpoint,
+    let mut tx = state.record.database().begin().await?;
+    let word = Word {
+        endpoint: &endpoint,
+        operator: &operator,
+        reason: reason.as_deref(),
         repaired_ms,
-        reason.as_deref(),
-    )
-    .await?;
+    };
+    word.keep(&mut tx).await?;
+    tx.commit().await?;
     tracing::info!(event = "endpoint_repaired", %endpoint);
     Ok(Json(Repaired {
         endpoint,
@@ -66,28 +71,36 @@ pub(super) async fn newest(
     Ok(repaired_ms.unwrap_or(0))
 }
 
-/// Updates the row; inserts it if there is none; updates it if somebody else just did.
-async fn keep(
-    database: &Database,
-    endpoint: &EndpointId,
+/// What is to be kept.
+struct Word<'a> {
+    endpoint: &'a EndpointId,
+    operator: &'a Operator,
+    reason: Option<&'a str>,
     repaired_ms: i64,
-    reason: Option<&str>,
-) -> Result<(), DatabaseError> {
-    let mut db = database.write().await?;
-    for text in [AGAIN, FIRST, AGAIN] {
-        let written = sqlx::query(text)
-            .bind(repaired_ms)
-            .bind(reason)
-            .bind(endpoint.as_str())
-            .execute(&mut *db)
-            .await
-            .map_err(DatabaseError::from);
-        match written {
-            Ok(done) if done.rows_affected() > 0 => return Ok(()),
-            Ok(_) => {}
-            Err(error) if error.kind() == Kind::Duplicate => {}
-            Err(error) => return Err(error),
+}
+
+impl Word<'_> {
+    /// Updates the row, or inserts it, and tells of it. Of two first words for one endpoint at one
+    /// instant the second is refused, and may be said again.
+    async fn keep(&self, tx: &mut Tx) -> Result<(), DatabaseError> {
+        for text in [AGAIN, FIRST] {
+            let written = sqlx::query(text)
+                .bind(self.repaired_ms)
+                .bind(self.operator.name.as_str())
+                .bind(self.reason)
+                .bind(self.endpoint.as_str())
+                .execute(&mut **tx)
+                .await?;
+            if written.rows_affected() > 0 {
+                break;
+            }
         }
+        let deed = Deed {
+            action: AuditAction::Repaired,
+            target: self.endpoint.as_str(),
+            reason: self.reason,
+            result: "its failures until now no longer refuse a resend",
+        };
+        audit::write(tx, self.operator, deed, self.repaired_ms).await
     }
-    Ok(())
 }

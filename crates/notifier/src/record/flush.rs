@@ -63,7 +63,9 @@ impl Flusher {
             let mut waiting = VecDeque::from(std::mem::take(&mut received));
             while !waiting.is_empty() {
                 let batch = within_bytes(&mut waiting);
+                self.writer.health.writing();
                 self.write(batch).await;
+                self.writer.health.written();
             }
         }
         while self.apart.join_next().await.is_some() {}

@@ -7,13 +7,16 @@
 
 mod asking;
 mod choosing;
+mod document;
 mod dying;
 mod endpoints;
 mod lanes;
 mod leases;
 mod moved;
 mod moved_elsewhere;
+mod notifications;
 mod operating;
 mod ringing;
 mod store;
 mod support;
+mod tokens;

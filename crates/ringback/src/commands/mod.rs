@@ -3,6 +3,7 @@
 //! [`Failure`]: crate::failure::Failure
 
 pub mod accounts;
+pub mod audit;
 pub mod bank2_repair;
 pub mod demo;
 pub mod dlq;
@@ -11,9 +12,11 @@ pub mod endpoint;
 pub mod half;
 pub mod health;
 pub mod init;
+pub mod notification;
 pub mod serve;
 mod staging;
 pub mod status;
+pub mod token;
 pub mod transfer;
 pub mod up;
 mod watch;
@@ -29,6 +32,9 @@ pub async fn run(command: Command) -> Outcome {
         Command::Transfer(args) => Box::pin(transfer::run(args)).await,
         Command::Accounts(args) => Box::pin(accounts::run(args)).await,
         Command::Status(args) => Box::pin(status::run(args)).await,
+        Command::Notification(args) => Box::pin(notification::run(args)).await,
+        Command::Token(args) => Box::pin(token::run(args)).await,
+        Command::Audit(args) => Box::pin(audit::run(args)).await,
         Command::Dlq(args) => Box::pin(dlq::run(args)).await,
         Command::Endpoint(args) => Box::pin(endpoint::run(args)).await,
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,

@@ -2,6 +2,7 @@
 //!
 //! The clock and the time zone come in as arguments; colour comes in as a [`Paint`](crate::screen::Paint).
 
+pub mod access;
 pub mod accounts;
 pub mod attempt;
 pub mod dlq;
@@ -10,6 +11,7 @@ pub mod doctor;
 pub mod endpoint;
 pub mod half;
 pub mod moment;
+pub mod notifications;
 pub mod setup;
 pub mod status;
 pub mod transfer;

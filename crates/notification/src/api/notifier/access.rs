@@ -1,5 +1,6 @@
 //! Who may use the notifier's API, and what was done with it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::TokenName;
@@ -62,7 +63,7 @@ words!(
 );
 
 /// `GET /v1/audit`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuditQuery {
     /// Only this.
@@ -89,7 +90,7 @@ pub struct AuditQuery {
 }
 
 /// A page of what operators did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditPage {
     /// Newest first.
     pub entries: Vec<AuditEntry>,
@@ -99,7 +100,7 @@ pub struct AuditPage {
 }
 
 /// One deed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditEntry {
     /// Its place in the list.
     pub id: String,
@@ -123,7 +124,7 @@ pub struct AuditEntry {
 }
 
 /// `POST /v1/tokens`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenRequest {
     /// Who is to have it.
@@ -139,7 +140,7 @@ pub struct TokenRequest {
 }
 
 /// The 201 answer: the only time that the token is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenMade {
     /// What the list shows of it.
     #[serde(flatten)]
@@ -149,7 +150,7 @@ pub struct TokenMade {
 }
 
 /// `GET /v1/tokens`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokensQuery {
     /// The cursor: `next` of the page before.
@@ -161,7 +162,7 @@ pub struct TokensQuery {
 }
 
 /// A page of tokens, the revoked ones too.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokensPage {
     /// By id.
     pub tokens: Vec<TokenLine>,
@@ -171,7 +172,7 @@ pub struct TokensPage {
 }
 
 /// A token without its secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenLine {
     /// Its public part.
     pub id: String,
@@ -195,7 +196,7 @@ pub struct TokenLine {
 }
 
 /// `POST /v1/tokens/{id}/revoke`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeRequest {
     /// Why, for the record.

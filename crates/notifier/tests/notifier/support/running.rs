@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use notification::TxNo;
 use notification::api::notifier::{LettersPage, NotificationView, OutcomesPage};
 use notifier::Config;
-use reqwest::{Method, StatusCode};
+use reqwest::header::HeaderMap;
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 use service::http_client::{self, HttpOptions};
 use service::shutdown::Shutdown;
@@ -20,6 +21,36 @@ pub(crate) struct Running {
     shutdown: Shutdown,
     task: JoinHandle<anyhow::Result<()>>,
     http: reqwest::Client,
+}
+
+/// An answer with its headers.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Value,
+    headers: HeaderMap,
+}
+
+impl Answer {
+    async fn of(request: RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = response.bytes().await.unwrap();
+        Self {
+            status,
+            body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+            headers,
+        }
+    }
+
+    /// A header's text; empty if it is absent.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value.map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn content_type(&self) -> &str {
+        self.header("content-type")
+    }
 }
 
 impl Drop for Running {
@@ -80,6 +111,48 @@ impl Running {
             status,
             serde_json::from_slice(&bytes).unwrap_or(Value::Null),
         )
+    }
+
+    /// The same as whoever has this token, with all of the answer.
+    pub(crate) async fn ask_as(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
+        let mut request = self.http.request(method, self.url(path)).bearer_auth(token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        Answer::of(request).await
+    }
+
+    /// The same under a name that the client gives its request.
+    pub(crate) async fn ask_named(
+        &self,
+        name: &str,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
+        let mut request = self.http.request(method, self.url(path)).bearer_auth(TOKEN);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        Answer::of(request.header("x-request-id", name)).await
+    }
+
+    /// A body that need be no JSON.
+    pub(crate) async fn raw(
+        &self,
+        method: Method,
+        path: &str,
+        kind: &str,
+        body: &'static str,
+    ) -> Answer {
+        let request = self.http.request(method, self.url(path)).bearer_auth(TOKEN);
+        Answer::of(request.header("content-type", kind).body(body)).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {

@@ -61,6 +61,29 @@ pub struct EndpointView {
     /// Why the notifier that was asked can't use it; absent if it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unusable: Option<String>,
+    /// What is under way in the notifier that was asked; absent if it does not know the endpoint yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lane: Option<LaneShown>,
+}
+
+/// A lane in one notifier, at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LaneShown {
+    /// Messages that wait for their turn.
+    pub waiting: u64,
+    /// Attempts under way.
+    pub under_way: u64,
+    /// Messages parked by this notifier for want of room.
+    pub asleep: u64,
+    /// For how long the breaker has kept the endpoint alone; absent: it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_for_ms: Option<u64>,
+    /// When the breaker lets a probe through, from now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe_in_ms: Option<u64>,
+    /// How much longer the receiver asked to be left alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_to_wait_ms: Option<u64>,
 }
 
 /// A secret, without the secret.

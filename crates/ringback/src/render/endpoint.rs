@@ -1,7 +1,7 @@
 //! Endpoints: the list, one of them whole, and what came of a change or a test.
 
 use notification::api::endpoint::{
-    DefinedIn, EndpointMade, EndpointView, EndpointsPage, TestResult,
+    DefinedIn, EndpointMade, EndpointView, EndpointsPage, LaneShown, TestResult,
 };
 use notification::{Operation, Verdict};
 use serde_json::Value;
@@ -93,6 +93,7 @@ pub fn show(view: &EndpointView, now: &Now) -> String {
         rows.push(["  secret".to_owned(), line]);
     }
     lines.push(columns(rows));
+    lines.extend(view.lane.as_ref().and_then(lane));
     lines.push(match view.operation {
         Operation::Open => format!("Try it:  ringback endpoint test {id}\nHold it: ringback endpoint pause {id} --reason '…'"),
         Operation::Paused => format!("Go on: ringback endpoint resume {id}"),
@@ -120,6 +121,34 @@ fn operation(view: &EndpointView, now: &Now) -> String {
         since.unwrap_or_default(),
         why.unwrap_or_default()
     )
+}
+
+/// What is under way in the notifier that was asked, if anything is.
+fn lane(lane: &LaneShown) -> Option<String> {
+    let ms = |ms: u64| span(i64::try_from(ms).unwrap_or(i64::MAX));
+    let mut parts = Vec::new();
+    for (number, what) in [
+        (lane.under_way, "under way"),
+        (lane.waiting, "waiting"),
+        (lane.asleep, "parked for want of room"),
+    ] {
+        if number > 0 {
+            parts.push(format!("{number} {what}"));
+        }
+    }
+    if let (Some(open_ms), Some(probe_ms)) = (lane.open_for_ms, lane.probe_in_ms) {
+        let (open, probe) = (ms(open_ms), ms(probe_ms));
+        parts.push(format!("breaker open for {open}, probe in {probe}"));
+    }
+    if let Some(asked_ms) = lane.asked_to_wait_ms {
+        parts.push(format!("asked to be left alone for {}", ms(asked_ms)));
+    }
+    (!parts.is_empty()).then(|| {
+        format!(
+            "  now, in the notifier that was asked: {}",
+            parts.join(" · ")
+        )
+    })
 }
 
 fn by(name: Option<&str>) -> String {
@@ -269,6 +298,12 @@ mod tests {
             updated_ms: Some(T0),
             updated_by: Some("operator".into()),
             unusable: None,
+            lane: Some(LaneShown {
+                waiting: 3,
+                open_for_ms: Some(61_000),
+                probe_in_ms: Some(4_000),
+                ..LaneShown::default()
+            }),
         }
     }
 
@@ -284,6 +319,7 @@ m1   https://m1.example/hook
   headers.x-api-key  (hidden)
   secret             3f2a91bc
   secret             99aa0011 until 15:03:07
+  now, in the notifier that was asked: 3 waiting · breaker open for 1 min 1 s, probe in 4 s
 Go on: ringback endpoint resume m1";
         assert_eq!(show(&view(), &NOW), expected);
     }

@@ -1,14 +1,17 @@
 //! An endpoint as the API shows it: its settings and how it is operated, and nothing secret.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use notification::api::endpoint::{DefinedIn, EndpointView, SecretView};
+use notification::api::endpoint::{DefinedIn, EndpointView, LaneShown, SecretView};
 use notification::{EndpointId, Operation, SigningSecret};
+use tokio::time::Instant;
 
 use crate::config::EndpointConfig;
 use crate::directory::Directory;
 use crate::directory::settings::{self, Unusable};
 use crate::directory::table::{Defined, Row};
+use crate::lane::LaneView;
 
 /// An endpoint that is defined in one of the two places.
 pub(super) struct Known<'a> {
@@ -83,6 +86,7 @@ impl<'a> Known<'a> {
             updated_ms: None,
             updated_by: None,
             unusable: directory.unusable(self.id()),
+            lane: directory.line(self.id()).map(|line| lane(line.lane.view())),
         };
         if let Some(row) = &self.row {
             view.operation_ms = Some(row.operation_ms);
@@ -118,6 +122,20 @@ impl<'a> Known<'a> {
             }
         }
         Ok(view)
+    }
+}
+
+fn lane(view: LaneView) -> LaneShown {
+    let now = Instant::now();
+    let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let ms = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    LaneShown {
+        waiting: count(view.waiting),
+        under_way: count(view.under_way),
+        asleep: view.asleep,
+        open_for_ms: view.open.map(|shut| ms(now - shut.since)),
+        probe_in_ms: view.open.map(|shut| ms(shut.probe_at - now)),
+        asked_to_wait_ms: view.paused_for.map(ms),
     }
 }
 

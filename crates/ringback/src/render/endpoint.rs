@@ -232,17 +232,21 @@ pub fn tested(result: &TestResult, paint: Paint) -> String {
         .filter(|_| result.verdict != Verdict::Delivered);
     lines.extend(detail.map(|detail| format!("  {detail}")));
     if let Some(excerpt) = &result.excerpt {
-        lines.push(format!("  {:?}", cut(excerpt)));
+        lines.push(format!("  {}", one_line(excerpt)));
     }
     lines.join("\n")
 }
 
-fn cut(text: &str) -> String {
-    let mut shown: String = text.chars().take(LONGEST_QUOTE).collect();
-    if shown.len() < text.len() {
-        shown.push('…');
-    }
-    shown
+/// As much of a text as fits a line; what would end the line is a blank.
+fn one_line(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let shown: String = text.chars().take(LONGEST_QUOTE).map(plain).collect();
+    let more = if text.chars().nth(LONGEST_QUOTE).is_some() {
+        "…"
+    } else {
+        ""
+    };
+    format!("{shown}{more}")
 }
 
 fn setting(view: &EndpointView, key: &str) -> String {
@@ -382,7 +386,7 @@ m1     paused     https://m1.example/hook  1s 2s        table
         let text = tested(&result, Paint::Plain);
         assert_eq!(
             text,
-            "POST https://m1.example/hook → 200 in 12 ms   DELIVERED\n  \"ok\""
+            "POST https://m1.example/hook → 200 in 12 ms   DELIVERED\n  ok"
         );
         result.verdict = Verdict::Refused;
         (result.status, result.excerpt) = (None, None);

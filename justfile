@@ -81,6 +81,10 @@ rolling-upgrade:
     older=$(scripts/older-release.sh) || { code=$?; [ $code = 3 ] && echo "skipped" && exit 0; exit $code; }
     RINGBACK_OLDER=$older cargo test --locked -p ringback-tests --test rolling_upgrade -- --nocapture
 
+# What is signed, verified by the Standard Webhooks project's own libraries for Python and JavaScript
+standard-webhooks:
+    scripts/standard-webhooks.sh
+
 # Two brokers and two proxies of Apache RocketMQ, of which each is killed under load
 cluster-test:
     #!/usr/bin/env bash

@@ -199,3 +199,17 @@ fn ids_and_subscriptions_are_not_repeated() {
     none.subscriptions.clear();
     assert!(none.check().is_err());
 }
+
+#[test]
+fn an_endpoint_at_an_address_that_is_not_allowed_is_refused_at_the_start() {
+    let said = complaint(r#"allow = ["127.0.0.0/8"]"#, "");
+    let address = "127.0.0.1 is a loopback address, and not in [egress] allow";
+    assert!(said.starts_with("endpoint bank2: url: "), "{said}");
+    assert!(said.contains(address), "{said}");
+    // Rules of an endpoint's own are enough, and those of another's are not.
+    let own = |id: &str| format!("[egress.endpoint.{id}]\nallow = [\"127.0.0.1\"]");
+    let with =
+        |section: &str| config(&USUAL.replace("[egress]\nallow = [\"127.0.0.0/8\"]", section));
+    assert_eq!(with(&own("bank2")).check(), Ok(()));
+    assert!(with(&own("bank3")).check().is_err());
+}

@@ -25,7 +25,9 @@ pub(super) fn classify(error: &reqwest::Error) -> AttemptError {
     if error.is_dns() {
         return AttemptError::Dns;
     }
-    if error.is_connect() && causes(error).any(in_handshake) {
+    // A server may say only after the handshake that it does not take our certificate.
+    let alert = causes(error).any(|cause| cause.is::<rustls::Error>());
+    if alert || (error.is_connect() && causes(error).any(in_handshake)) {
         return AttemptError::Tls;
     }
     if error.is_connect() {
@@ -62,7 +64,7 @@ pub(super) fn classify(error: &reqwest::Error) -> AttemptError {
 /// nothing, what the handshake reports is wrapped.
 fn in_handshake(cause: &(dyn Error + 'static)) -> bool {
     let io = cause.downcast_ref::<std::io::Error>();
-    cause.is::<rustls::Error>() || io.is_some_and(|io| io.get_ref().is_some())
+    io.is_some_and(|io| io.get_ref().is_some())
 }
 
 /// The innermost cause in words: the outer ones only say that sending failed.

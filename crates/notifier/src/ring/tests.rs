@@ -331,3 +331,14 @@ async fn a_name_that_is_rebound_to_a_refused_address_is_not_followed() {
     );
     assert_eq!(receiver.requests(), 1);
 }
+
+#[tokio::test]
+async fn a_proxy_that_is_configured_gets_the_request_with_the_receivers_name() {
+    let proxy = Receiver::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let address = proxy.url().replace("/notifications", "");
+    let config: EgressConfig = toml::from_str(&format!("proxy = \"{address}\"")).unwrap();
+    let shop = configured("http://shop.example/in", "");
+    let endpoint = Endpoint::new(&shop, None, &Egress::new(&config)).unwrap();
+    assert_eq!(reply(&rung(&endpoint).await).status, 200);
+    assert_eq!(proxy.seen().await.head["host"], "shop.example");
+}

@@ -6,9 +6,11 @@
 )]
 
 mod asking;
+mod behaviours;
 mod choosing;
 mod document;
 mod dying;
+mod egress;
 mod endpoints;
 mod lanes;
 mod leases;
@@ -17,6 +19,7 @@ mod moved_elsewhere;
 mod notifications;
 mod operating;
 mod ringing;
+mod standard_webhooks;
 mod store;
 mod support;
 mod tokens;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use alarms::{alarms, listen};
 pub(crate) use proxy::Proxy;
-pub(crate) use receiver::{Behaviour, Receiver};
+pub(crate) use receiver::{Behaviour, Call, Receiver};
 pub(crate) use running::Running;
 pub(crate) use world::{TOPIC, World, envelope, reach, subscription};
 

@@ -28,6 +28,7 @@ pub(crate) enum Behaviour {
 pub(crate) struct Call {
     pub(crate) tx_no: TxNo,
     pub(crate) generation: u32,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) at: Instant,
     pub(crate) path: String,
@@ -145,6 +146,7 @@ async fn receive(
     let call = Call {
         tx_no: id.parse().unwrap(),
         generation: header("ringback-generation").parse().unwrap(),
+        headers: headers.clone(),
         body,
         at: Instant::now(),
         path: uri.path().to_owned(),

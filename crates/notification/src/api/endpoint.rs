@@ -67,7 +67,7 @@ pub struct EndpointView {
 }
 
 /// A lane in one notifier, at one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct LaneShown {
     /// Messages that wait for their turn.
     pub waiting: u64,

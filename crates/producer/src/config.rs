@@ -1,9 +1,13 @@
 //! The `[initiator]` section of `ringback.toml`, and the bounds between its values.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use notification::{Group, Invalid, Source, Topic};
 use serde::Deserialize;
+
+/// What the cursor's column takes.
+const FEED_NAME: usize = 64;
 
 /// How this service sends notifications. One transactional topic per initiator database.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,7 +24,9 @@ pub struct Config {
     /// one more than the deadline, so that a slow business isn't asked about before it can have ended.
     #[serde(with = "humantime_serde", default = "defaults::check_back_after")]
     pub check_back_after: Duration,
-    /// The subscriptions that must accept a notification before the relay leaves it alone. Exactly one.
+    /// The subscriptions that must accept a notification before the relay leaves it alone, 1 to 16 of
+    /// them. Its outcome is accepted when each has accepted it, delivered when all have delivered it, dead
+    /// if any is dead.
     pub accepted_by: Vec<Group>,
     /// The delays after which a committed notification that nobody accepted is sent anew; the last
     /// repeats.
@@ -75,11 +81,12 @@ impl Config {
         if self.transaction_deadline.is_zero() {
             return Err(invalid("transaction_deadline", "0s", "more than zero"));
         }
-        if self.accepted_by.len() != 1 {
+        let groups: BTreeSet<&Group> = self.accepted_by.iter().collect();
+        if !(1..=16).contains(&groups.len()) || groups.len() != self.accepted_by.len() {
             return Err(invalid(
                 "accepted_by",
-                self.accepted_by.len(),
-                "exactly one subscription",
+                format!("{:?}", self.names()),
+                "1 to 16 subscriptions, each once",
             ));
         }
         if self.relay_after.is_empty() || self.relay_after.iter().any(Duration::is_zero) {
@@ -106,11 +113,21 @@ impl Config {
         i64::try_from(first.as_millis()).unwrap_or(i64::MAX)
     }
 
-    /// The subscription whose acceptance counts; [`Config::check`] has made sure of it.
-    pub(crate) fn acceptor(&self) -> &Group {
-        self.accepted_by
-            .first()
-            .expect("checked: accepted_by has exactly one subscription")
+    /// The name of the feed's cursor. Whoever lets other subscriptions count reads the feed from its
+    /// beginning: what they said before was passed over.
+    pub(crate) fn feed(&self) -> String {
+        let mut names = self.names();
+        names.sort_unstable();
+        let all = names.join(",");
+        if all.len() <= FEED_NAME {
+            all
+        } else {
+            notification::body_hash(all.as_bytes())
+        }
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.accepted_by.iter().map(Group::as_str).collect()
     }
 }
 
@@ -206,6 +223,10 @@ pub(crate) mod tests {
             "initiator.accepted_by"
         );
         assert_eq!(
+            refused(|config| config.accepted_by.push(config.accepted_by[0].clone())),
+            "initiator.accepted_by"
+        );
+        assert_eq!(
             refused(|config| config.relay_after.clear()),
             "initiator.relay_after"
         );
@@ -217,6 +238,18 @@ pub(crate) mod tests {
             refused(|config| config.transaction_deadline = Duration::ZERO),
             "initiator.transaction_deadline"
         );
+    }
+
+    #[test]
+    fn the_cursor_is_that_of_all_who_must_accept() {
+        let mut config = config();
+        assert_eq!(config.feed(), "bank2");
+        config.accepted_by = ["ledger", "bank2"].map(|g| Group::new(g).unwrap()).into();
+        config.check().unwrap();
+        assert_eq!(config.feed(), "bank2,ledger");
+        let long = |n| Group::new(format!("{n}{}", "x".repeat(40))).unwrap();
+        config.accepted_by = vec![long(1), long(2)];
+        assert_eq!(config.feed().len(), FEED_NAME);
     }
 
     #[test]

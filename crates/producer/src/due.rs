@@ -41,7 +41,7 @@ pub(crate) fn claim(config: &Config, due: &Due, now_ms: i64) -> Claim {
     }
 }
 
-fn millis(span: std::time::Duration) -> i64 {
+pub(crate) fn millis(span: std::time::Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
@@ -80,7 +80,7 @@ pub(crate) enum Claimed {
 }
 
 impl Claimed {
-    fn from_rows(rows: u64) -> Claimed {
+    pub(crate) fn from_rows(rows: u64) -> Claimed {
         if rows == 1 {
             Claimed::Mine
         } else {

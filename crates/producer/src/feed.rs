@@ -9,14 +9,15 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use database::{CommitError, DatabaseError};
-use notification::api;
+use notification::api::notifier::{OutcomeLine, OutcomesPage};
+use notification::{Group, OutcomeKind};
 use sqlx::{AnyConnection, Row as _};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::initiator::Shared;
-use crate::outgoing;
 use crate::position::{OVERLAP_MS, Position, Turn, overlapped, turn};
+use crate::{groups, lost, outgoing};
 
 /// How often the feed is read to its end.
 const READ_EVERY: Duration = Duration::from_secs(1);
@@ -155,7 +156,7 @@ async fn read_to_end(shared: &Shared, start: Start) -> Result<(), FeedError> {
     }
 }
 
-async fn fetch(shared: &Shared, after: &str) -> Result<api::notifier::OutcomesPage, FeedError> {
+async fn fetch(shared: &Shared, after: &str) -> Result<OutcomesPage, FeedError> {
     let response = shared
         .http
         .get(format!(
@@ -178,7 +179,7 @@ async fn fetch(shared: &Shared, after: &str) -> Result<api::notifier::OutcomesPa
 
 async fn stored(shared: &Shared) -> Result<Position, DatabaseError> {
     let row = sqlx::query("SELECT epoch, last_id FROM feed_position WHERE feed = ?")
-        .bind(shared.config.acceptor().as_str())
+        .bind(shared.config.feed())
         .fetch_optional(&mut *shared.database.read().await?)
         .await?;
     Ok(match row {
@@ -194,23 +195,44 @@ async fn stored(shared: &Shared) -> Result<Position, DatabaseError> {
 async fn store(
     shared: &Shared,
     position: &Position,
-    outcomes: &[api::notifier::OutcomeLine],
+    outcomes: &[OutcomeLine],
     read_ms: i64,
 ) -> Result<(), DatabaseError> {
-    let acceptor = shared.config.acceptor();
     let mut tx = shared.database.begin().await?;
-    // Another group's word is not the acceptor's; another source's tx_no is not ours.
-    for outcome in outcomes
+    // Another source's tx_no is not ours.
+    let ours = outcomes
         .iter()
-        .filter(|o| o.group == *acceptor && o.source == shared.config.source)
-    {
-        outgoing::apply_outcome(&mut tx, &outcome.tx_no, outcome.kind, outcome.at_ms).await?;
+        .filter(|line| line.source == shared.config.source);
+    for line in ours {
+        apply(&mut tx, &shared.config.accepted_by, line, read_ms).await?;
     }
-    move_cursor(&mut tx, acceptor.as_str(), position, read_ms).await?;
+    move_cursor(&mut tx, &shared.config.feed(), position, read_ms).await?;
     tx.commit().await.map_err(|error| match error {
         // Unknown is as good as undone: what was applied is applied again, to no effect.
         CommitError::RolledBack(error) | CommitError::Unknown(error) => error,
     })
+}
+
+/// What one line changes. A loss is made good for any subscription; of the rest the word of those counts
+/// that must accept.
+async fn apply(
+    tx: &mut AnyConnection,
+    required: &[Group],
+    line: &OutcomeLine,
+    now_ms: i64,
+) -> Result<(), DatabaseError> {
+    if line.kind == OutcomeKind::Lost {
+        return lost::note(tx, line, now_ms).await;
+    }
+    if !required.contains(&line.group) {
+        return Ok(());
+    }
+    let (tx_no, kind, at_ms) = (&line.tx_no, line.kind, line.at_ms);
+    if required.len() == 1 {
+        outgoing::apply_outcome(tx, tx_no, kind, at_ms).await?;
+        return Ok(());
+    }
+    groups::apply(tx, required, &line.group, tx_no, kind, at_ms).await
 }
 
 async fn move_cursor(

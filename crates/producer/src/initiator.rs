@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use database::{Database, Migrations};
-use notification::{Envelope, InitiatorId, Notification, Source};
+use notification::{Envelope, Group, InitiatorId, Notification, Source};
 use rocketmq::{Client, ClientConfig, Message, TransactionConfig, TransactionProducer};
 use service::clock::Clock;
 use service::shutdown::Shutdown;
@@ -29,6 +29,11 @@ pub const MIGRATIONS: Migrations = Migrations {
             1,
             "outgoing",
             include_str!("../../../sql/producer/0001_outgoing.sql"),
+        ),
+        (
+            2,
+            "groups",
+            include_str!("../../../sql/producer/0002_groups.sql"),
         ),
         (
             3,
@@ -214,16 +219,21 @@ impl Shared {
 
     /// The message of a first send.
     pub(crate) fn message(&self, notification: &Notification) -> Message {
-        self.message_of(notification, 0)
+        self.message_of(notification, 0, None)
     }
 
     /// The message of any send; the broker's client gives each a fresh id.
-    pub(crate) fn message_of(&self, notification: &Notification, generation: u32) -> Message {
+    pub(crate) fn message_of(
+        &self,
+        notification: &Notification,
+        generation: u32,
+        for_group: Option<Group>,
+    ) -> Message {
         let envelope = Envelope {
             notification: notification.clone(),
             initiator_id: self.id.clone(),
             generation,
-            for_group: None,
+            for_group,
         };
         let wire = envelope.to_message();
         Message {

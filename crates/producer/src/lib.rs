@@ -11,17 +11,21 @@
 //! statement of the transaction, or if "accepted" is taken from anywhere but the feed.
 //!
 //! Read in this order: `answer` (what goes in and out), `sending`, `local` (the transaction),
-//! `outgoing` (the table), `checker`, `feed` and `position`, `relay` and `due`, `results`.
+//! `outgoing` (the table), `checker`, `feed` and `position`, `groups` and `lost` (what the feed does),
+//! `relay`, `due` and `anew`, `results`.
 
+mod anew;
 mod answer;
 mod checker;
 mod config;
 mod due;
 mod feed;
+mod groups;
 mod identity;
 mod initiator;
 mod lasting;
 mod local;
+mod lost;
 mod outgoing;
 mod position;
 pub mod relay;

@@ -1,4 +1,4 @@
-//! The statements on `outgoing`, numbered as in the table of the initiator's states in ARCHITECTURE.md, O1..O6.
+//! The statements on `outgoing`, numbered as in the table of the initiator's states in ARCHITECTURE.md, O1, O2, O4..O6 and O8.
 //!
 //! A row that can be seen is committed. Nothing here deletes, and every update is conditional, so each
 //! may be repeated, reordered, or run by several processes at once.
@@ -119,8 +119,8 @@ pub(crate) async fn standing(
     }))
 }
 
-/// O4, O5, O6: moves a row forward by one outcome of the notifier's feed; never back. Says how
-/// many rows moved. Outcomes that are no step of a row's life here (a later order's) move nothing.
+/// O4, O5, O6, O8: moves a row forward by one outcome of the notifier's feed; never back. Says how
+/// many rows moved. For the one subscription that must accept; of several, see `groups`.
 pub(crate) async fn apply_outcome(
     tx: &mut AnyConnection,
     tx_no: &TxNo,
@@ -141,7 +141,12 @@ pub(crate) async fn apply_outcome(
             "UPDATE outgoing SET outcome = 'delivered', next_send_ms = NULL, outcome_ms = ? \
              WHERE tx_no = ? AND outcome IN ('none', 'accepted', 'dead')"
         }
-        OutcomeKind::Lost | OutcomeKind::Cancelled => return Ok(0),
+        OutcomeKind::Cancelled => {
+            "UPDATE outgoing SET outcome = 'cancelled', next_send_ms = NULL, outcome_ms = ? \
+             WHERE tx_no = ? AND outcome IN ('none', 'accepted', 'dead')"
+        }
+        // No step of a row's life: see `lost`.
+        OutcomeKind::Lost => return Ok(0),
     };
     let done = sqlx::query(update)
         .bind(at_ms)
@@ -151,7 +156,9 @@ pub(crate) async fn apply_outcome(
     Ok(done.rows_affected())
 }
 
-fn word<T: std::str::FromStr<Err = notification::Invalid>>(text: &str) -> Result<T, DatabaseError> {
+pub(crate) fn word<T: std::str::FromStr<Err = notification::Invalid>>(
+    text: &str,
+) -> Result<T, DatabaseError> {
     text.parse()
         .map_err(|invalid| sqlx::Error::Decode(Box::new(invalid)).into())
 }

@@ -1,4 +1,4 @@
-//! Sends anew what is committed and was not accepted in time.
+//! Sends anew what is committed and was not accepted in time, and what was accepted and then lost.
 //!
 //! Check-backs that nobody hears are lost and counted: an initiator that is away for eight minutes
 //! loses its half messages. "Committed implies visible" therefore rests here. The relay selects by
@@ -10,12 +10,13 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use database::DatabaseError;
-use rocketmq::{Error, ErrorKind};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::due::{self, Claim, Claimed, Due};
+use crate::anew::{self, Sending};
+use crate::due::{self, Claim, Claimed};
 use crate::initiator::{Initiator, Shared};
+use crate::lost;
 
 /// How often due rows are looked for.
 const PASS_EVERY: Duration = Duration::from_secs(5);
@@ -29,6 +30,8 @@ const SPACING: Duration = Duration::from_millis(20);
 pub struct Pass {
     /// Sent anew: half message and commit at once, under a fresh message id.
     pub sent: usize,
+    /// Sent anew because a subscription's queue has lost them.
+    pub lost: usize,
     /// Given up for their age, each with the alarm `never_accepted`.
     pub given_up: usize,
     /// Why it ended before the last due row, if it did.
@@ -68,8 +71,11 @@ pub(crate) async fn run(shared: &Shared, stop: CancellationToken) {
             () = stop.cancelled() => return,
         };
         match passed {
-            Ok(pass) if pass.sent + pass.given_up > 0 || pass.paused == Some(Pause::BrokerAway) => {
-                tracing::info!(event = "relay_pass", sent = pass.sent, given_up = pass.given_up, paused = ?pass.paused);
+            Ok(pass)
+                if pass.sent + pass.lost + pass.given_up > 0
+                    || pass.paused == Some(Pause::BrokerAway) =>
+            {
+                tracing::info!(event = "relay_pass", sent = pass.sent, lost = pass.lost, given_up = pass.given_up, paused = ?pass.paused);
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(event = "relay_failed", %error),
@@ -82,9 +88,8 @@ async fn pass_over(shared: &Shared, now_ms: i64) -> Result<Pass, DatabaseError> 
     let database = &shared.database;
     let due = database.in_time(due::select(database, now_ms, PASS_LIMIT));
     for due in due.await? {
-        if !shared.freshness.holds(shared.clock.now_ms()) {
-            pass.paused = Some(Pause::FeedUnread);
-            break;
+        if !may_go_on(shared, &mut pass) {
+            return Ok(pass);
         }
         match due::claim(&shared.config, &due, now_ms) {
             Claim::GiveUp => {
@@ -98,85 +103,40 @@ async fn pass_over(shared: &Shared, now_ms: i64) -> Result<Pass, DatabaseError> 
                     );
                 }
             }
-            Claim::Send { next_send_ms } => match send(shared, &due, next_send_ms).await? {
-                Sending::Done => pass.sent += 1,
-                Sending::Gone | Sending::Refused => {}
-                Sending::BrokerAway | Sending::Unanswered => {
-                    pass.paused = Some(Pause::BrokerAway);
-                    break;
-                }
-            },
+            Claim::Send { next_send_ms } => {
+                let sent = anew::committed(shared, &due, next_send_ms).await?;
+                pass.sent += count(sent, &mut pass.paused);
+            }
         }
+    }
+    let lost = database.in_time(lost::select(database, now_ms, PASS_LIMIT));
+    for lost in lost.await? {
+        if !may_go_on(shared, &mut pass) {
+            return Ok(pass);
+        }
+        let sent = anew::lost(shared, &lost, now_ms).await?;
+        pass.lost += count(sent, &mut pass.paused);
     }
     Ok(pass)
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sending {
-    Done,
-    /// Another relay has the row, or the feed has moved it.
-    Gone,
-    /// The row's own trouble: it waits for its next rung, and holds up no other.
-    Refused,
-    /// Whether the half message is stored is not known: the row has used its rung, lest it goes out
-    /// with each pass; the others wait for the next one.
-    Unanswered,
-    /// Nothing was sent: the row gets its rung back.
-    BrokerAway,
+fn may_go_on(shared: &Shared, pass: &mut Pass) -> bool {
+    if pass.paused.is_none() && !shared.freshness.holds(shared.clock.now_ms()) {
+        pass.paused = Some(Pause::FeedUnread);
+    }
+    pass.paused.is_none()
 }
 
-/// What a half message's failure means for the pass.
-fn not_begun(error: &Error) -> Sending {
-    match error.kind() {
-        // A connection that broke while the request was on its way leaves open what became of it.
-        ErrorKind::Unreachable { .. } | ErrorKind::Timeout { .. } => {
-            if error.may_have_been_stored() {
-                Sending::Unanswered
-            } else {
-                Sending::BrokerAway
-            }
+/// How many were sent, and why the pass ends if it does.
+fn count(sent: Sending, paused: &mut Option<Pause>) -> usize {
+    match sent {
+        Sending::Done => 1,
+        Sending::Gone | Sending::Refused => 0,
+        Sending::BrokerAway | Sending::Unanswered => {
+            *paused = Some(Pause::BrokerAway);
+            0
         }
-        // A topic that is gone or a broker that refuses this message says nothing about the others.
-        _ => Sending::Refused,
     }
-}
-
-async fn send(shared: &Shared, due: &Due, next_send_ms: i64) -> Result<Sending, DatabaseError> {
-    sleep_until(shared.pace.slot(Instant::now())).await;
-    let database = &shared.database;
-    let taken = database.in_time(due::take(database, due, next_send_ms));
-    if taken.await? == Claimed::Gone {
-        return Ok(Sending::Gone);
-    }
-    let loaded = database.in_time(due::load(database, &shared.config.source, &due.tx_no));
-    let (notification, generation) = loaded.await?;
-    let message = shared.message_of(&notification, generation);
-    let half = match shared.producer.begin(message).await {
-        Ok(half) => half,
-        Err(error) => {
-            let (sending, tx_no) = (not_begun(&error), &due.tx_no);
-            if sending == Sending::Refused {
-                tracing::warn!(event = "relay_refused", tx_no, %error);
-            } else {
-                tracing::info!(event = "relay_not_sent", tx_no, %error);
-            }
-            if sending == Sending::BrokerAway {
-                let given_back = due::give_back(database, due, next_send_ms);
-                database.in_time(given_back).await?;
-            }
-            return Ok(sending);
-        }
-    };
-    if let Err(error) = half.commit().await {
-        // The check-back finds the committed row.
-        tracing::info!(event = "end_unconfirmed", tx_no = due.tx_no, %error);
-    }
-    tracing::info!(
-        event = "relay_sent",
-        tx_no = due.tx_no,
-        sends = due.sends + 1
-    );
-    Ok(Sending::Done)
 }
 
 /// Spaces sends out over time, whichever pass they belong to.
@@ -185,7 +145,7 @@ pub(crate) struct Pace(Mutex<Option<Instant>>);
 
 impl Pace {
     /// The next instant at which a send may go out, which is then taken.
-    fn slot(&self, now: Instant) -> Instant {
+    pub(crate) fn slot(&self, now: Instant) -> Instant {
         let mut last = self
             .0
             .lock()

@@ -86,6 +86,19 @@ impl FakeNotifier {
         tx_no: TxNo,
         kind: OutcomeKind,
     ) {
+        self.say_line(group, source, id_ms, tx_no, 0, kind);
+    }
+
+    /// The same of another generation.
+    pub(crate) fn say_line(
+        &self,
+        group: &str,
+        source: &str,
+        id_ms: u64,
+        tx_no: TxNo,
+        generation: u32,
+        kind: OutcomeKind,
+    ) {
         self.feed(|feed| {
             let number = u64::try_from(feed.lines.len())
                 .expect("few lines")
@@ -99,7 +112,7 @@ impl FakeNotifier {
                 group: Group::new(group).expect("a group"),
                 source: Source::new(source).expect("a source"),
                 tx_no,
-                generation: 0,
+                generation,
                 kind,
                 at_ms: i64::try_from(id_ms).expect("a time"),
             };

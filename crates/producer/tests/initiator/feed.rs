@@ -50,11 +50,11 @@ async fn asked_again(notifier: &FakeNotifier, times: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn outcomes_move_a_row_forward_in_whatever_order_they_come() {
-    use OutcomeKind::{Accepted, Dead, Delivered, Skipped};
+    use OutcomeKind::{Accepted, Cancelled, Dead, Delivered, Skipped};
     let notifier = FakeNotifier::start().await;
     let stage = Stage::with_notifier(&notifier).await;
     let initiator = stage.initiator(Arc::new(NoSteps)).await;
-    let cases: [(&[OutcomeKind], Outcome); 8] = [
+    let cases: [(&[OutcomeKind], Outcome); 11] = [
         (&[Accepted], Outcome::Accepted),
         (&[Skipped], Outcome::Accepted),
         (&[Accepted, Dead], Outcome::Dead),
@@ -63,6 +63,9 @@ async fn outcomes_move_a_row_forward_in_whatever_order_they_come() {
         (&[Delivered, Accepted], Outcome::Delivered),
         (&[Accepted, Dead, Accepted, Delivered], Outcome::Delivered),
         (&[Delivered, Dead, Accepted], Outcome::Delivered),
+        (&[Accepted, Dead, Cancelled], Outcome::Cancelled),
+        (&[Cancelled, Accepted, Delivered], Outcome::Cancelled),
+        (&[Delivered, Cancelled], Outcome::Delivered),
     ];
     for (number, (kinds, expected)) in (0_u64..).zip(cases) {
         let tx_no = committed(&initiator).await;

@@ -13,6 +13,7 @@ mod feed;
 mod fence;
 mod foreign;
 mod log;
+mod lost;
 mod missed_checks;
 mod one_tx_no;
 mod relay;

@@ -61,8 +61,7 @@ async fn of_a_hundred_expired_halves_among_ten_thousand_accepted_exactly_those_a
         first,
         Pass {
             sent: EXPIRED,
-            given_up: 0,
-            paused: None
+            ..Pass::default()
         }
     );
     assert!(

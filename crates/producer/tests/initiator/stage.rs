@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use database::testing::Databases;
-use notification::{Envelope, Group, Notification, Source, Topic, TxNo};
+use notification::{Envelope, Group, Source, Topic, TxNo};
 use producer::{Config, Initiator, NewNotification, Steps, Token};
 use rocketmq::{
     Client, ClientConfig, Consumer, ConsumerConfig, Message, TransactionConfig, TransactionProducer,
@@ -28,6 +28,10 @@ pub(crate) const TOKEN: &str = "operator";
 /// An address where nothing listens: no notifier, so the relay rests.
 const NOWHERE: &str = "http://nowhere.invalid";
 
+pub(crate) fn group(name: &str) -> Group {
+    Group::new(name).expect("a group")
+}
+
 /// Broker and databases of one test.
 pub(crate) struct Stage {
     broker: Option<broker::Broker>,
@@ -37,6 +41,8 @@ pub(crate) struct Stage {
     /// From the half message to the COMMIT at most; check-backs begin a second later.
     pub(crate) deadline: Duration,
     pub(crate) clock: Clock,
+    /// Who must accept.
+    pub(crate) accepted_by: Vec<Group>,
 }
 
 impl Stage {
@@ -106,6 +112,7 @@ impl Stage {
             notifier: NOWHERE.into(),
             deadline: Duration::from_secs(25),
             clock: Clock::system(),
+            accepted_by: vec![group(GROUP)],
         }
     }
 
@@ -156,7 +163,7 @@ impl Stage {
             topic: Topic::new(TOPIC).expect("a topic"),
             transaction_deadline: self.deadline,
             check_back_after: self.deadline + Duration::from_secs(1),
-            accepted_by: vec![Group::new(GROUP).expect("a group")],
+            accepted_by: self.accepted_by.clone(),
             relay_after: [600, 3_600, 86_400].map(Duration::from_secs).to_vec(),
             relay_max_age: Duration::from_secs(30 * 86_400),
             notifier: self.notifier.clone(),
@@ -203,16 +210,19 @@ impl Stage {
     /// Receives so many messages and says which.
     pub(crate) async fn receive(&self, count: usize) -> Vec<TxNo> {
         let received = self.receive_whole(count).await;
-        received.into_iter().map(|one| one.tx_no).collect()
+        let numbers = received.into_iter().map(|one| one.notification.tx_no);
+        numbers.collect()
     }
 
     /// Receives so many messages and says with which bodies.
     pub(crate) async fn receive_bodies(&self, count: usize) -> Vec<bytes::Bytes> {
         let received = self.receive_whole(count).await;
-        received.into_iter().map(|one| one.body).collect()
+        let bodies = received.into_iter().map(|one| one.notification.body);
+        bodies.collect()
     }
 
-    async fn receive_whole(&self, count: usize) -> Vec<Notification> {
+    /// Receives so many messages, whole.
+    pub(crate) async fn receive_whole(&self, count: usize) -> Vec<Envelope> {
         let client = Client::new(self.client_config()).expect("an address");
         let config = ConsumerConfig {
             group: GROUP.into(),
@@ -234,7 +244,7 @@ impl Stage {
                 let message = delivery.message();
                 let envelope =
                     Envelope::decode(&message.topic, &message.properties, message.body.clone());
-                received.push(envelope.expect("our own message").notification);
+                received.push(envelope.expect("our own message"));
                 delivery.ack().await.expect("acked");
             }
         }

@@ -3,6 +3,7 @@
 //! - [`under_test!`] names the program; [`run`] runs one command of it to its end; [`TestStage`]
 //!   raises the four services on a folder and on ports of their own; [`Replica`] is one more process
 //!   of a service, beside the stage's or in its place.
+//! - [`Straight`] sends notifications by the thousand, without a bank.
 //! - [`Load`] transfers on and on, and [`BankRun`] is the account at the end.
 //! - [`FakeReceiver`] is an HTTP server with a script of behaviours and a log of what reached it.
 //! - [`eventually`] waits for a fact under a deadline; nothing here sleeps and hopes.
@@ -18,6 +19,7 @@ mod replica;
 mod run;
 pub mod settings;
 mod stage;
+mod straight;
 mod system;
 mod transcript;
 
@@ -30,6 +32,7 @@ pub use mariadb::MariaDb;
 pub use replica::{Replica, arguments};
 pub use run::{Finished, run, run_within, spawn};
 pub use stage::{PATIENCE, Setting, TestStage, http};
+pub use straight::Straight;
 pub use system::System;
 pub use transcript::{Typed, normalised, readme_transcript, typed};
 

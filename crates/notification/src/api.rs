@@ -6,7 +6,9 @@
 pub mod bank1;
 pub mod bank2;
 pub mod endpoint;
+pub mod letters;
 pub mod notifier;
+pub mod pending;
 mod problem;
 
 pub use bank1::{Account, Accounts, ResultView};

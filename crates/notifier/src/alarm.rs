@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use notification::{DeadReason, EndpointId, Group, LetterClass};
+use notification::{DeadReason, EndpointId, Group, LetterClass, TxNo};
 
 use crate::copy::Key;
 use crate::record::dlq::Position;
@@ -166,6 +166,22 @@ pub(crate) fn resend_without_letter(key: &Key, generation: u32) {
 /// Send requests could not be read or claimed; they are looked at again in a second.
 pub(crate) fn resend_pass_failed(error: &dyn Display) {
     tracing::warn!(event = "resend_pass_failed", %error);
+}
+
+/// A job on dead letters could not be carried on; it is tried again in a second, from where it stands.
+pub(crate) fn letter_job_failed(error: &dyn Display) {
+    tracing::warn!(event = "letter_job_failed", %error);
+}
+
+/// A job stopped by itself, because its endpoint fails again: an operator resumes it.
+pub(crate) fn letter_job_paused(job: &TxNo, why: &str) {
+    tracing::warn!(event = "letter_job_paused", %job, why);
+}
+
+/// These should be awake and are not: nobody has received them for long. Their initiators are told,
+/// and send them anew.
+pub(crate) fn notifications_lost(endpoint: &EndpointId, count: usize, longest_ms: i64) {
+    tracing::warn!(event = "notifications_lost", %endpoint, count, longest_ms);
 }
 
 /// Without administration these topics are not read: what the broker moves there by itself gets no

@@ -8,13 +8,13 @@
 mod attempts;
 mod audit;
 mod endpoints;
+mod export;
 mod failure;
 mod find;
 mod gate;
 mod health;
-mod last_answers;
 mod letter_actions;
-mod letter_id;
+mod letter_jobs;
 mod letters;
 mod notification_actions;
 mod notification_list;
@@ -22,6 +22,7 @@ mod notifications;
 mod openapi;
 mod outcomes;
 mod page;
+mod pending;
 mod repairs;
 mod routes;
 mod tokens;
@@ -60,6 +61,8 @@ pub(crate) struct ApiState {
     pub clock: Clock,
     /// Wakes the relay of send requests.
     pub wake: Arc<Notify>,
+    /// Wakes whoever carries jobs on dead letters.
+    pub asked: Arc<Notify>,
 }
 
 /// A subscription as the API shows it.
@@ -77,6 +80,9 @@ impl Subscribed {
         self.endpoint.one() == Some(id)
     }
 }
+
+/// The deadline of what reads very much at once: a million rows.
+const LONG_READ: Duration = Duration::from_secs(30);
 
 /// All routes, each with what the document says of it.
 fn routes() -> Vec<Route> {
@@ -112,12 +118,35 @@ fn routes() -> Vec<Route> {
         .says("Give a notification up before its delivery"),
         get("/v1/outcomes", outcomes::page).says("The feed that initiators read"),
         get("/v1/dead-letters", letters::page).says("Dead letters, oldest first"),
+        get("/v1/dead-letters/export", export::page)
+            .within(LONG_READ)
+            .says("Whole dead letters with their bodies, oldest first, for files"),
         get("/v1/dead-letters/{ending}", letters::show).says("One dead letter with its body"),
         post("/v1/dead-letters/{ending}/resend", letter_actions::resend)
             .answers(StatusCode::ACCEPTED)
             .says("Send a dead letter anew, as a new generation"),
         post("/v1/dead-letters/{ending}/discard", letter_actions::discard)
             .says("Give a dead letter up"),
+        get("/v1/dead-letter-jobs", letter_jobs::list).says("Jobs on dead letters, newest first"),
+        post("/v1/dead-letter-jobs", letter_jobs::begin)
+            .within(LONG_READ)
+            .answers(StatusCode::ACCEPTED)
+            .says("Resend or discard all dead letters of a filter, at a rate"),
+        post("/v1/dead-letter-jobs/dry-run", letter_jobs::dry_run)
+            .needs(Role::Read)
+            .within(LONG_READ)
+            .says("What such a job would do"),
+        get("/v1/dead-letter-jobs/{id}", letter_jobs::show)
+            .within(LONG_READ)
+            .says("One job: how far it is, what failed and why"),
+        get("/v1/dead-letter-jobs/{id}/letters", letter_jobs::letters)
+            .says("A job's letters, and what became of each"),
+        post("/v1/dead-letter-jobs/{id}/stop", letter_jobs::stop).says("Stop a job"),
+        post("/v1/dead-letter-jobs/{id}/resume", letter_jobs::resume)
+            .says("Let a stopped or paused job go on where it stands"),
+        get("/v1/pending", pending::show)
+            .within(LONG_READ)
+            .says("What is undelivered, by endpoint, the oldest first"),
         post("/v1/endpoints/{id}/repaired", repairs::repaired)
             .says("Say that a receiver works again, so that resends are not refused"),
         get("/v1/audit", audit::page).says("What operators did, newest first"),

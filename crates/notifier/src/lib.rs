@@ -8,7 +8,8 @@
 //! attempt means, `record` again makes it durable (one transaction for up to 256 results), and
 //! only then `settle` tells the broker. `carry` is that way as one function, for one copy.
 //!
-//! Beside it: `resend` carries out what operators asked for, `dlq` finds what the broker moved to
+//! Beside it: `letters` is what operators do about dead letters, one or many, `resend` sends those
+//! that live again, `overdue` finds what sleeps too long, `dlq` finds what the broker moved to
 //! its dead-letter topics by itself, `api` is what operators ask through, and `alarm` lists every event that should wake somebody.
 //!
 //! The invariant: nothing is settled before its attempt is on record, and what is on record as
@@ -52,7 +53,9 @@ mod endpoint;
 mod failing;
 mod inspect;
 mod ladders;
+mod letters;
 mod operator;
+mod overdue;
 mod run;
 mod sealing;
 mod store_health;

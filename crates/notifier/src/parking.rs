@@ -30,7 +30,7 @@ const STEPS: [u64; 6] = [10, 30, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR];
 const MAX_AGE: Duration = Duration::from_secs(7 * 24 * HOUR);
 
 /// What a resumed endpoint's messages may still have to wait.
-const LONGEST_HOLD: Duration = Duration::from_secs(MINUTE);
+pub(crate) const LONGEST_HOLD: Duration = Duration::from_secs(MINUTE);
 
 /// The shortest and the longest that a lane puts a copy away for.
 const SHORTEST: Duration = Duration::from_secs(1);

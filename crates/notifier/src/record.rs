@@ -18,9 +18,10 @@ pub(crate) mod failure;
 mod flush;
 pub(crate) mod ids;
 mod in_list;
-mod insert;
+pub(crate) mod insert;
 mod letters;
 mod moves;
+pub(crate) mod overdue;
 mod read;
 mod rows;
 mod write;
@@ -77,6 +78,11 @@ pub const MIGRATIONS: Migrations = Migrations {
             6,
             "token",
             include_str!("../../../sql/notifier/0006_token.sql"),
+        ),
+        (
+            7,
+            "letters",
+            include_str!("../../../sql/notifier/0007_letters.sql"),
         ),
         (
             10,
@@ -211,6 +217,11 @@ impl Record {
     /// An id for an outcome that is about to be written, behind all that this process has written.
     pub(crate) fn next_outcome_id(&self) -> TxNo {
         ids::Series::at(self.ids.next_ms(self.now_ms())).next()
+    }
+
+    /// A transaction that takes longer is given up.
+    pub(crate) fn write_deadline(&self) -> Duration {
+        self.write_deadline
     }
 
     /// For the API's own statements.

@@ -2,7 +2,8 @@
 //!
 //! A request is a row written in the same transaction that brings the notification back to life,
 //! and it stays until a record of the new generation exists: sent now, and anew every ten minutes,
-//! because the end of a transaction is one-way and may be lost. The message goes out as half and
+//! because the end of a transaction is one-way and may be lost. Whoever sends claims it for half a
+//! minute first: a process that dies in between leaves it to another. The message goes out as half and
 //! commit at once on its original topic, with the initiator's own id, so that a check-back about
 //! it is answered by the initiator's row. This producer declares no topic: it would be given the
 //! initiator's check-backs otherwise.
@@ -12,7 +13,8 @@ mod requests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use database::{Database, DatabaseError};
+use database::{CommitError, Database, DatabaseError};
+use futures::StreamExt;
 use notification::Envelope;
 use rocketmq::{Message, TransactionProducer};
 use service::clock::Clock;
@@ -21,6 +23,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::alarm;
+use crate::record::failure::Failure;
 
 pub(crate) use requests::SendRequest;
 
@@ -29,6 +32,15 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// When a message that was sent and not seen is sent anew.
 const UNSEEN_AFTER_MS: i64 = 10 * 60 * 1000;
+
+/// How long a request is ours before another replica may send it.
+const CLAIM_MS: i64 = 30 * 1000;
+
+/// How long claiming a page of them may take.
+const TAKE_WITHIN: Duration = Duration::from_secs(5);
+
+/// How many are sent at a time.
+const IN_FLIGHT: usize = 16;
 
 /// When a message that could not be sent is tried again.
 const FAILED_AFTER_MS: i64 = 5 * 1000;
@@ -42,28 +54,41 @@ pub(crate) struct Resender {
     pub wake: Arc<Notify>,
 }
 
-/// Claims a request and gives the letter to send; none if it is another's or needless, which is then
-/// forgotten. All of it is said on one connection, which can write: a request is never given up for what
-/// some other server does not know.
+/// A request that is ours for a while, with the message to send.
+struct Taken {
+    request: SendRequest,
+    letter: Result<Envelope, requests::Unsendable>,
+}
+
+/// Claims requests, and gives the letters to send; those that are another's or needless are left out, and
+/// the needless are forgotten. All of it is said in one transaction, on one connection that can write: a
+/// request is never given up for what some other server does not know.
 async fn take(
     database: &Database,
-    request: &SendRequest,
+    due: Vec<SendRequest>,
     until_ms: i64,
-) -> Result<Option<Result<Envelope, requests::Unsendable>>, DatabaseError> {
-    let mut db = database.write().await?;
-    if !request.is_needed(&mut db).await? {
-        request.forget(&mut db).await?;
-        return Ok(None);
+) -> Result<Vec<Taken>, Failure> {
+    let mut tx = database.begin().await?;
+    let mut taken = Vec::with_capacity(due.len());
+    for mut request in due {
+        if !request.is_needed(&mut tx).await? {
+            request.forget(&mut tx).await?;
+            continue;
+        }
+        if !request.claim(&mut tx, until_ms).await? {
+            continue;
+        }
+        request.next_send_ms = until_ms;
+        match request.letter(&mut tx).await? {
+            Some(letter) => taken.push(Taken { request, letter }),
+            None => {
+                alarm::resend_without_letter(&request.key, request.generation);
+                request.forget(&mut tx).await?;
+            }
+        }
     }
-    if !request.claim(&mut db, until_ms).await? {
-        return Ok(None);
-    }
-    let letter = request.letter(&mut db).await?;
-    if letter.is_none() {
-        alarm::resend_without_letter(&request.key, request.generation);
-        request.forget(&mut db).await?;
-    }
-    Ok(letter)
+    tx.commit().await?;
+    Ok(taken)
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -93,46 +118,64 @@ impl Resender {
 
     /// Sends what is due. Another replica may do the same: who moves `next_send_ms` sends.
     /// It ends early when the soft phase begins: what is not claimed stays due.
-    async fn pass(&self, soft: &CancellationToken) -> Result<(), DatabaseError> {
-        let now_ms = self.clock.now_ms();
-        let due = self.database.in_time(async {
-            let mut db = self.database.read().await?;
-            requests::due(&mut db, now_ms).await
-        });
-        for request in due.await? {
-            if soft.is_cancelled() {
+    async fn pass(&self, soft: &CancellationToken) -> Result<(), Failure> {
+        while !soft.is_cancelled() {
+            let now_ms = self.clock.now_ms();
+            let due = self.database.in_time(async {
+                let mut db = self.database.read().await?;
+                requests::due(&mut db, now_ms).await
+            });
+            let due = due.await?;
+            let full = due.len() == requests::AT_ONCE;
+            if due.is_empty() {
                 break;
             }
-            let taken = take(&self.database, &request, now_ms + UNSEEN_AFTER_MS);
-            if let Some(letter) = self.database.in_time(taken).await? {
-                self.carry_out(&request, letter, now_ms).await?;
+            let taking = take(&self.database, due, now_ms + CLAIM_MS);
+            let taken = tokio::time::timeout(TAKE_WITHIN, taking).await;
+            let taken = taken.map_err(|_| Failure::Deadline(TAKE_WITHIN))??;
+            let sending = taken.into_iter().map(|taken| self.carry_out(taken));
+            let sent: Vec<(SendRequest, i64)> = futures::stream::iter(sending)
+                .buffer_unordered(IN_FLIGHT)
+                .collect()
+                .await;
+            self.database.in_time(self.put_off(&sent)).await?;
+            if !full {
+                break;
             }
         }
         Ok(())
     }
 
-    async fn carry_out(
-        &self,
-        request: &SendRequest,
-        letter: Result<Envelope, requests::Unsendable>,
-        now_ms: i64,
-    ) -> Result<(), DatabaseError> {
+    /// Sends one, and says when it is due again if no record confirms it.
+    async fn carry_out(&self, taken: Taken) -> (SendRequest, i64) {
+        let Taken { request, letter } = taken;
         let sent = match letter {
             Ok(envelope) => self.send(&envelope).await,
             Err(unsendable) => Err(unsendable.into()),
         };
-        match sent {
-            Ok(()) => tracing::info!(event = "resent", key = %request.key, request.generation),
+        let after_ms = match sent {
+            Ok(()) => {
+                tracing::info!(event = "resent", key = %request.key, request.generation);
+                UNSEEN_AFTER_MS
+            }
             Err(error) => {
                 alarm::resend_failed(&request.key, request.generation, &error);
-                let put_off = self.database.in_time(async {
-                    let mut db = self.database.write().await?;
-                    request.put_off(&mut db, now_ms + FAILED_AFTER_MS).await
-                });
-                put_off.await?;
+                FAILED_AFTER_MS
             }
+        };
+        (request, self.clock.now_ms() + after_ms)
+    }
+
+    /// One transaction: a job makes thousands of them.
+    async fn put_off(&self, sent: &[(SendRequest, i64)]) -> Result<(), DatabaseError> {
+        let mut tx = self.database.begin().await?;
+        for (request, at_ms) in sent {
+            request.put_off(&mut tx, *at_ms).await?;
         }
-        Ok(())
+        // Unknown is as good as undone: then they are due again when the claim runs out.
+        tx.commit().await.map_err(|error| match error {
+            CommitError::RolledBack(error) | CommitError::Unknown(error) => error,
+        })
     }
 
     async fn send(&self, envelope: &Envelope) -> Result<(), SendError> {
@@ -196,10 +239,11 @@ mod tests {
         let due = requests::due(&mut reader, 5).await.unwrap();
         assert_eq!(due.len(), 1);
         // Whatever a reader would say from now on, it is not asked.
-        let letter = take(&database, &due[0], 10).await.unwrap();
-        assert_eq!(letter.unwrap().unwrap().notification.tx_no, key.tx_no);
-        let again = take(&database, &due[0], 10).await.unwrap();
-        assert!(again.is_none(), "it was claimed before");
+        let mut taken = take(&database, due.clone(), 10).await.unwrap();
+        let one = taken.pop().unwrap();
+        assert_eq!(one.letter.unwrap().notification.tx_no, key.tx_no);
+        let again = take(&database, due, 10).await.unwrap();
+        assert!(again.is_empty(), "it was claimed before");
         assert_eq!(requests::due(&mut reader, 10).await.unwrap().len(), 1);
     }
 }

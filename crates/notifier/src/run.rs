@@ -106,6 +106,16 @@ impl Notifier {
             let run = tokens.note_uses(noting.clone());
             noting.unless_forced(run).await
         });
+        let (jobs, carrying) = (self.jobs, shutdown.clone());
+        loops.spawn(async move {
+            let run = Box::pin(jobs.run(carrying.clone()));
+            carrying.unless_forced(run).await
+        });
+        let (overdue, looking) = (self.overdue, shutdown.clone());
+        loops.spawn(async move {
+            let run = Box::pin(overdue.run(looking.clone()));
+            looking.unless_forced(run).await
+        });
         if let Some(reader) = self.dlq {
             let reading = shutdown.clone();
             loops.spawn(async move {

@@ -93,7 +93,7 @@ fn further(before: Outcome, kind: OutcomeKind) -> Option<Outcome> {
     use Outcome::{Accepted, Cancelled, Dead, Delivered, None as Nothing};
     let after = match kind {
         OutcomeKind::Accepted | OutcomeKind::Skipped => Accepted,
-        OutcomeKind::Dead => Dead,
+        OutcomeKind::Dead | OutcomeKind::Withdrawn => Dead,
         OutcomeKind::Delivered => Delivered,
         OutcomeKind::Cancelled => Cancelled,
         OutcomeKind::Lost => return None,

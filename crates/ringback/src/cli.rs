@@ -12,7 +12,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
     accounts, audit, bank2_repair, demo, dlq, doctor, endpoint, half, health, init, notification,
-    serve, status, token, transfer, up,
+    pending, serve, status, token, transfer, up,
 };
 use crate::screen::Format;
 
@@ -78,8 +78,10 @@ pub enum Command {
     Status(status::Args),
     /// The notifier's records: list or show them, ring one now, withdraw one
     Notification(notification::Args),
-    /// Dead letters: list, show, resend or discard them
+    /// Dead letters: list, show, resend, discard or export them, one or many
     Dlq(dlq::Args),
+    /// Show what is undelivered: how much, for whom, the oldest first
+    Pending(pending::Args),
     /// Endpoints, who is notified: add, change, pause, disable, test; their secrets
     Endpoint(endpoint::Args),
     /// Who may use the notifier's API: add, list or revoke tokens
@@ -140,6 +142,7 @@ impl Command {
             Self::Notification(args) => args.json(),
             Self::Token(args) => args.json(),
             Self::Audit(args) => args.output.json,
+            Self::Pending(args) => args.output.json,
             Self::Init(args) => args.output.json,
             Self::Half(args) => args.json(),
             Self::Doctor(args) => args.output.json,

@@ -24,6 +24,8 @@ use known::Known;
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Longer than an endpoint's deadline may be: a test is answered when its attempt has ended.
 pub const ATTEMPT_WITHIN: Duration = Duration::from_secs(65);
+/// For what reads very much at once; the notifier itself gives up after half a minute.
+pub const LONG_READ_WITHIN: Duration = Duration::from_secs(35);
 /// Longer than bank1's longest transaction: whoever gives up earlier would not hear how it ended.
 pub const TRANSACTION_WITHIN: Duration = Duration::from_secs(40);
 

@@ -39,7 +39,7 @@ pub use admin::{
 };
 pub use client::Client;
 pub use config::{ClientConfig, ConsumerConfig, TransactionConfig};
-pub use consumer::{Consumer, Deferral, Delivery};
+pub use consumer::{Consumer, Deferral, Delivery, Lookout};
 pub use credentials::Credentials;
 pub use error::{Error, ErrorKind, Retry, SettleError};
 pub use half::Half;

@@ -17,9 +17,10 @@ pub use listing::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::letters::LetterFilter;
 use crate::{
-    AttemptError, DeadReason, EndpointId, Group, LetterClass, LetterState, NotificationState,
-    OutcomeKind, Source, TxNo, Verdict,
+    AttemptError, DeadReason, EndpointId, EventType, Group, LetterClass, LetterState,
+    NotificationState, OutcomeKind, Source, TxNo, Verdict,
 };
 
 /// `GET /v1/notifications/{ending}?source=&group=`: what narrows an ending down.
@@ -217,12 +218,71 @@ pub struct LettersQuery {
     /// Only of this endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<EndpointId>,
+    /// Only of this subscription.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Group>,
+    /// Only of this initiator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// Only of this class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<LetterClass>,
+    /// Only those that died of this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<DeadReason>,
+    /// Only of this event type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<EventType>,
+    /// Only those that died at this moment or later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_ms: Option<i64>,
+    /// Only those that died before this moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<i64>,
+    /// Only with this business key, or whose number ends so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// The cursor: `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
     /// The page's size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
+}
+
+impl LettersQuery {
+    /// Asks for the letters of a filter.
+    #[must_use]
+    pub fn of(filter: LetterFilter) -> Self {
+        Self {
+            endpoint: filter.endpoint,
+            group: filter.group,
+            source: filter.source,
+            class: filter.class,
+            reason: filter.reason,
+            event_type: filter.event_type,
+            since_ms: filter.since_ms,
+            until_ms: filter.until_ms,
+            key: filter.key,
+            ..Self::default()
+        }
+    }
+
+    /// What it asks for, but for the state.
+    #[must_use]
+    pub fn filter(&self) -> LetterFilter {
+        LetterFilter {
+            endpoint: self.endpoint.clone(),
+            group: self.group.clone(),
+            source: self.source.clone(),
+            class: self.class,
+            reason: self.reason,
+            event_type: self.event_type.clone(),
+            since_ms: self.since_ms,
+            until_ms: self.until_ms,
+            key: self.key.clone(),
+        }
+    }
 }
 
 /// A page of dead letters.

@@ -1,168 +1,148 @@
-//! What an operator does about a dead letter: send it anew, or give it up (N6 and N7).
+//! What an operator does about one dead letter: send it anew, or give it up (N6 and N7).
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use notification::api::notifier::{DiscardRequest, NotificationQuery, ResendRequest, Resent};
-use notification::{DeadReason, EndpointId};
+use notification::EndpointId;
+use notification::api::notifier::{
+    AuditAction, DiscardRequest, NotificationQuery, ResendRequest, Resent,
+};
 use service::extract::{Json, Path, Query};
 use service::problem::Problem;
 use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
 
 use super::ApiState;
 use super::failure::Failure;
-use super::{last_answers, letters};
-use crate::copy::{Key, cut};
-use crate::record::columns::{number, parsed};
-use crate::resend::SendRequest;
-
-const REVIVE: &str = "UPDATE notification SET state = 'waiting', generation = ?, attempts = 0, \
-     parks = 0, parked_ms = 0, seen = 0, next_due_ms = ?, updated_ms = ? \
-     WHERE group_name = ? AND tx_no = ? AND source = ? AND generation = ? AND state = 'dead'";
-
-const REQUEST: &str = "INSERT INTO send_request \
-     (group_name, tx_no, source, generation, next_send_ms, sends, created_ms) \
-     VALUES (?, ?, ?, ?, ?, 0, ?)";
-
-const DEAL_WITH: &str = "UPDATE dead_letter SET state = ?, closed_ms = ?, \
-     closed_by = 'operator', closed_reason = ? \
-     WHERE group_name = ? AND tx_no = ? AND source = ? AND generation = ? AND state = 'open'";
+use super::letters;
+use crate::audit::{self, Deed};
+use crate::letters::deal::{self, Dealt, LONGEST_REASON, Word};
+use crate::letters::failing;
+use crate::letters::id::LetterId;
+use crate::operator::Operator;
+use crate::record::columns::parsed;
 
 /// `POST /v1/dead-letters/{ending}/resend`.
 pub(super) async fn resend(
     State(state): State<ApiState>,
+    operator: Operator,
     Path(ending): Path<String>,
     Query(narrowed): Query<NotificationQuery>,
     Json(asked): Json<ResendRequest>,
 ) -> Result<(StatusCode, Json<Resent>), Failure> {
     let now_ms = state.clock.now_ms();
     let mut db = state.record.database().read().await?;
-    let (key, letter) = letters::resolve(&mut db, &ending, &narrowed).await?;
-    if parsed::<DeadReason>(&letter, "reason")? == DeadReason::Malformed {
-        let detail = "a malformed message is malformed however often it is sent: discard it";
-        return Err(Problem::new(StatusCode::CONFLICT, detail).into());
-    }
-    let endpoint: EndpointId = parsed(&letter, "endpoint_id")?;
+    let (letter, row) = letters::resolve(&mut db, &ending, &narrowed).await?;
+    refuse_unsendable(&mut db, &letter, &row).await?;
     if !asked.anyway {
-        last_answers::refuse_while_failing(&mut db, &endpoint, now_ms).await?;
+        refuse_while_failing(&mut db, &parsed(&row, "endpoint_id")?, now_ms).await?;
     }
-    let generation: u32 = number(&letter, "generation")?;
-    refuse_unsendable(&mut db, &key, generation).await?;
     drop(db);
-    let reason = asked.reason.as_deref();
-    revive(&state, &key, generation, reason, now_ms).await?;
+    let word = Word {
+        by: &operator.name,
+        reason: asked.reason.as_deref(),
+        now_ms,
+    };
+    let mut tx = state.record.database().begin().await?;
+    match deal::resend(&mut tx, &letter, word).await? {
+        Dealt::Yes => {
+            let result = format!("generation {}", letter.generation + 1);
+            let deed = Deed {
+                action: AuditAction::Resend,
+                target: &letter.to_string(),
+                reason: word.reason,
+                result: &result,
+            };
+            audit::write(&mut tx, &operator, deed, now_ms).await?;
+            tx.commit().await?;
+        }
+        Dealt::NotOpen | Dealt::Changing => {
+            tx.rollback().await?;
+            return Err(not_open(&letter).into());
+        }
+    }
     state.wake.notify_one();
-    let generation = generation + 1;
+    let (key, generation) = (letter.key, letter.generation + 1);
     tracing::info!(event = "resend_asked", %key, generation);
     Ok((StatusCode::ACCEPTED, Json(Resent { generation })))
 }
 
-/// Refuses what could not be sent as it was: a letter of another format, or one that makes no
-/// message any more. N6 would bring it to life for nothing.
-async fn refuse_unsendable(
+/// 412 while the endpoint's newest attempts all failed: the letter would only die again.
+pub(super) async fn refuse_while_failing(
     db: &mut AnyConnection,
-    key: &Key,
-    generation: u32,
-) -> Result<(), Failure> {
-    let request = SendRequest {
-        key: key.clone(),
-        generation: generation + 1,
-        next_send_ms: 0,
-    };
-    let why = match request.letter(db).await? {
-        Some(Ok(_)) => return Ok(()),
-        Some(Err(error)) => error.to_string(),
-        None => "it is gone".to_owned(),
-    };
-    let detail = format!("the dead letter {key}/{generation} can't be sent: {why}");
-    Err(Problem::new(StatusCode::CONFLICT, detail).into())
-}
-
-/// N6: the notification lives again, one generation on, and its message is to be sent.
-async fn revive(
-    state: &ApiState,
-    key: &Key,
-    generation: u32,
-    reason: Option<&str>,
+    endpoint: &EndpointId,
     now_ms: i64,
 ) -> Result<(), Failure> {
-    let (old, new) = (i64::from(generation), i64::from(generation) + 1);
-    let mut tx = state.record.database().begin().await?;
-    let revived = sqlx::query(REVIVE)
-        .bind(new)
-        .bind(now_ms)
-        .bind(now_ms)
-        .bind(key.group.as_str())
-        .bind(key.tx_no.to_string())
-        .bind(key.source.as_str())
-        .bind(old)
-        .execute(&mut *tx)
-        .await?;
-    let dealt_with = deal_with(&mut tx, key, generation, "resent", reason, now_ms).await?;
-    if revived.rows_affected() == 0 || !dealt_with {
-        tx.rollback().await?;
-        return Err(not_open(key).into());
+    match failing::failing(db, endpoint, now_ms).await? {
+        None => Ok(()),
+        Some(answers) => {
+            let detail = failing::in_words(endpoint, &answers);
+            let limit = "repair the receiver, or send `anyway`";
+            let problem = Problem::new(StatusCode::PRECONDITION_FAILED, detail);
+            Err(problem.limit(limit).into())
+        }
     }
-    sqlx::query(REQUEST)
-        .bind(key.group.as_str())
-        .bind(key.tx_no.to_string())
-        .bind(key.source.as_str())
-        .bind(new)
-        .bind(now_ms)
-        .bind(now_ms)
-        .execute(&mut *tx)
-        .await?;
-    tx.commit().await?;
-    Ok(())
+}
+
+/// Refuses what could not be sent as it was.
+async fn refuse_unsendable(
+    db: &mut AnyConnection,
+    letter: &LetterId,
+    row: &AnyRow,
+) -> Result<(), Failure> {
+    let why = crate::letters::unsendable(db, letter, parsed(row, "reason")?).await?;
+    match why {
+        None => Ok(()),
+        Some(why) => {
+            let detail = format!("the dead letter {letter} can't be sent anew: {why}");
+            Err(Problem::new(StatusCode::CONFLICT, detail).into())
+        }
+    }
 }
 
 /// `POST /v1/dead-letters/{ending}/discard` (N7).
 pub(super) async fn discard(
     State(state): State<ApiState>,
+    operator: Operator,
     Path(ending): Path<String>,
     Query(narrowed): Query<NotificationQuery>,
     Json(asked): Json<DiscardRequest>,
 ) -> Result<StatusCode, Failure> {
-    if asked.reason.trim().is_empty() {
-        let limit = "1 to 200 characters";
+    refuse_no_reason(&asked.reason)?;
+    let mut db = state.record.database().read().await?;
+    let (letter, _) = letters::resolve(&mut db, &ending, &narrowed).await?;
+    drop(db);
+    let word = Word {
+        by: &operator.name,
+        reason: Some(asked.reason.as_str()),
+        now_ms: state.clock.now_ms(),
+    };
+    let mut tx = state.record.database().begin().await?;
+    if deal::discard(&mut tx, &letter, word).await? != Dealt::Yes {
+        tx.rollback().await?;
+        return Err(not_open(&letter).into());
+    }
+    let deed = Deed {
+        action: AuditAction::Discard,
+        target: &letter.to_string(),
+        reason: word.reason,
+        result: "discarded",
+    };
+    audit::write(&mut tx, &operator, deed, word.now_ms).await?;
+    tx.commit().await?;
+    tracing::info!(event = "letter_discarded", key = %letter.key, generation = letter.generation);
+    Ok(StatusCode::OK)
+}
+
+/// A letter is given up for a reason that the next one can read.
+pub(super) fn refuse_no_reason(reason: &str) -> Result<(), Failure> {
+    if reason.trim().is_empty() {
+        let limit = format!("1 to {LONGEST_REASON} characters");
         return Err(Problem::invalid("reason", "a discard needs a reason", limit).into());
     }
-    let mut db = state.record.database().read().await?;
-    let (key, letter) = letters::resolve(&mut db, &ending, &narrowed).await?;
-    drop(db);
-    let (generation, now_ms) = (number(&letter, "generation")?, state.clock.now_ms());
-    let mut db = state.record.database().write().await?;
-    let reason = Some(asked.reason.as_str());
-    if deal_with(&mut db, &key, generation, "discarded", reason, now_ms).await? {
-        tracing::info!(event = "letter_discarded", %key, generation);
-        Ok(StatusCode::OK)
-    } else {
-        Err(not_open(&key).into())
-    }
+    Ok(())
 }
 
-/// Whether the letter was open, and now is not.
-async fn deal_with(
-    db: &mut AnyConnection,
-    key: &Key,
-    generation: u32,
-    state: &str,
-    reason: Option<&str>,
-    now_ms: i64,
-) -> Result<bool, Failure> {
-    let changed = sqlx::query(DEAL_WITH)
-        .bind(state)
-        .bind(now_ms)
-        .bind(reason.map(|reason| cut(reason, 200)))
-        .bind(key.group.as_str())
-        .bind(key.tx_no.to_string())
-        .bind(key.source.as_str())
-        .bind(i64::from(generation))
-        .execute(&mut *db)
-        .await?;
-    Ok(changed.rows_affected() == 1)
-}
-
-fn not_open(key: &Key) -> Problem {
-    let detail = format!("the dead letter {key} is not open any more");
+fn not_open(letter: &LetterId) -> Problem {
+    let detail = format!("the dead letter {letter} is not open any more");
     Problem::new(StatusCode::CONFLICT, detail)
 }

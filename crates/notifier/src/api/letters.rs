@@ -7,17 +7,18 @@ use base64::engine::general_purpose::STANDARD;
 use notification::api::notifier::{
     Letter, LetterDetail, LettersPage, LettersQuery, NotificationQuery,
 };
-use notification::{Group, Source};
 use service::extract::{Json, Path, Query};
 use service::problem::Problem;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AssertSqlSafe, Row};
+use sqlx::{AnyConnection, Row};
 
 use super::ApiState;
 use super::failure::Failure;
 use super::find::{self, Table};
-use super::letter_id::{LetterId, NotAnId, cursor, read_cursor};
+use super::page::{limit, not_a_cursor};
 use crate::copy::Key;
+use crate::letters::chosen::{Chosen, ORDER};
+use crate::letters::id::{LetterId, NotAnId, Place};
 use crate::record::columns::{number, number_if_any, parsed};
 
 /// The largest page; the usual one is half of it.
@@ -39,65 +40,45 @@ pub(super) async fn page(
     State(state): State<ApiState>,
     Query(asked): Query<LettersQuery>,
 ) -> Result<Json<LettersPage>, Failure> {
-    let limit = asked.limit.unwrap_or(MOST / 2);
-    if !(1..=MOST).contains(&limit) {
-        let detail = format!("{limit} is refused");
-        return Err(Problem::invalid("limit", detail, format!("1 to {MOST}")).into());
-    }
+    let limit = limit(asked.limit, MOST / 2, MOST)?;
     let mut db = state.record.database().read().await?;
-    let mut letters = list(&mut db, &asked, limit).await?;
-    let more = letters.len() > limit as usize;
-    letters.truncate(limit as usize);
+    // One more than a page, so that its end is known.
+    let mut rows = rows(&mut db, COLUMNS, &asked, limit + 1).await?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
     let open = sqlx::query(OPEN).fetch_one(&mut *db).await?;
     Ok(Json(LettersPage {
-        next: letters.last().filter(|_| more).map(cursor),
-        letters,
+        next: rows.last().filter(|_| more).map(place).transpose()?,
+        letters: rows.iter().map(letter).collect::<Result<_, _>>()?,
         total_open: number(&open, "total")?,
         oldest_ms: open.try_get("oldest_ms")?,
     }))
 }
 
-/// One more than a page, so that its end is known.
-async fn list(
+/// The letters that were asked for, in the order of every walk.
+pub(super) async fn rows(
     db: &mut AnyConnection,
+    columns: &str,
     asked: &LettersQuery,
-    limit: u32,
-) -> Result<Vec<Letter>, Failure> {
-    let mut text = format!("SELECT {COLUMNS} FROM dead_letter WHERE died_ms >= ?");
-    let after = asked.after.as_deref().map(read_cursor).transpose()?;
-    let (died_ms, last) = after.map_or((0, None), |(died_ms, id)| (died_ms, Some(id)));
-    if last.is_some() {
-        text.push_str(
-            " AND (died_ms > ? OR tx_no > ? OR (tx_no = ? AND (group_name > ? OR \
-             (group_name = ? AND (source > ? OR (source = ? AND generation > ?))))))",
-        );
-    }
-    if asked.state.is_some() {
-        text.push_str(" AND state = ?");
-    }
-    if asked.endpoint.is_some() {
-        text.push_str(" AND endpoint_id = ?");
-    }
-    text.push_str(" ORDER BY died_ms, tx_no, group_name, source, generation LIMIT ?");
-    let mut query = sqlx::query(AssertSqlSafe(text)).bind(died_ms);
-    if let Some(LetterId { key, generation }) = last {
-        let (group, source) = (key.group.to_string(), key.source.to_string());
-        let tx_no = key.tx_no.to_string();
-        query = query.bind(died_ms).bind(tx_no.clone()).bind(tx_no);
-        query = query.bind(group.clone()).bind(group);
-        query = query
-            .bind(source.clone())
-            .bind(source)
-            .bind(i64::from(generation));
-    }
-    if let Some(state) = asked.state {
-        query = query.bind(state.as_str());
-    }
-    if let Some(endpoint) = &asked.endpoint {
-        query = query.bind(endpoint.as_str());
-    }
-    let rows = query.bind(i64::from(limit) + 1).fetch_all(&mut *db).await?;
-    Ok(rows.iter().map(letter).collect::<Result<_, _>>()?)
+    most: u32,
+) -> Result<Vec<AnyRow>, Failure> {
+    let place = asked.after.as_deref().map(read_place).transpose()?;
+    let chosen = Chosen::new(asked.state, &asked.filter()).behind(place.as_ref());
+    let text = format!("SELECT {columns} FROM dead_letter WHERE {{}} {ORDER} LIMIT {most}");
+    Ok(chosen.query(&text).fetch_all(&mut *db).await?)
+}
+
+fn read_place(text: &str) -> Result<Place, Failure> {
+    text.parse().map_err(|NotAnId| not_a_cursor(text).into())
+}
+
+/// Where the next page begins: behind this letter.
+pub(super) fn place(row: &AnyRow) -> Result<String, sqlx::Error> {
+    let place = Place {
+        died_ms: row.try_get("died_ms")?,
+        id: LetterId::read(row)?,
+    };
+    Ok(place.to_string())
 }
 
 /// `GET /v1/dead-letters/{ending}`: the newest generation's letter.
@@ -138,7 +119,7 @@ pub(super) async fn resolve(
     db: &mut AnyConnection,
     ending: &str,
     narrowed: &NotificationQuery,
-) -> Result<(Key, AnyRow), Failure> {
+) -> Result<(LetterId, AnyRow), Failure> {
     let (key, generation) = match ending.parse::<LetterId>() {
         Ok(id) => (id.key, Some(id.generation)),
         Err(NotAnId) => {
@@ -152,20 +133,15 @@ pub(super) async fn resolve(
         let detail = format!("{ending} is not the newest dead letter; that is {key}/{newest}");
         return Err(Problem::new(StatusCode::CONFLICT, detail).into());
     }
-    Ok((key, row))
+    let generation = newest;
+    Ok((LetterId { key, generation }, row))
 }
 
 pub(super) fn letter(row: &AnyRow) -> Result<Letter, sqlx::Error> {
-    let (group, source): (Group, Source) = (parsed(row, "group_name")?, parsed(row, "source")?);
-    let (tx_no, generation) = (parsed(row, "tx_no")?, number(row, "generation")?);
-    let key = Key {
-        group,
-        tx_no,
-        source,
-    };
+    let id = LetterId::read(row)?;
     Ok(Letter {
-        id: LetterId { key, generation }.to_string(),
-        tx_no,
+        id: id.to_string(),
+        tx_no: id.key.tx_no,
         endpoint: parsed(row, "endpoint_id")?,
         attempts: number(row, "attempts")?,
         class: parsed(row, "class")?,

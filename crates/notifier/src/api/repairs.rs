@@ -10,7 +10,6 @@ use notification::EndpointId;
 use notification::api::notifier::{AuditAction, Repaired, RepairedRequest};
 use service::extract::{Json, Path};
 use service::problem::Problem;
-use sqlx::AnyConnection;
 
 use super::ApiState;
 use super::failure::Failure;
@@ -23,8 +22,6 @@ const AGAIN: &str = "UPDATE endpoint_repair SET repaired_ms = ?, repaired_by = ?
 
 const FIRST: &str = "INSERT INTO endpoint_repair (repaired_ms, repaired_by, reason, endpoint_id) \
      VALUES (?, ?, ?, ?)";
-
-const NEWEST: &str = "SELECT repaired_ms FROM endpoint_repair WHERE endpoint_id = ?";
 
 /// Keeps the word.
 pub(super) async fn repaired(
@@ -57,18 +54,6 @@ pub(super) async fn repaired(
         endpoint,
         repaired_ms,
     }))
-}
-
-/// When the endpoint was last said to be repaired; 0 if never.
-pub(super) async fn newest(
-    db: &mut AnyConnection,
-    endpoint: &EndpointId,
-) -> Result<i64, DatabaseError> {
-    let repaired_ms = sqlx::query_scalar(NEWEST)
-        .bind(endpoint.as_str())
-        .fetch_optional(&mut *db)
-        .await?;
-    Ok(repaired_ms.unwrap_or(0))
 }
 
 /// What is to be kept.

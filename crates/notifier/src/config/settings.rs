@@ -37,6 +37,10 @@ pub struct Settings {
     /// A file with 32 bytes as base64, the same for all replicas: what is secret about endpoints is
     /// encrypted with it in the record's database. Absent: it lies there in clear.
     pub encryption_key_file: Option<std::path::PathBuf>,
+    /// What was due so long ago and has not come is told as lost, and sent anew by its initiator. At
+    /// least two leases, whatever stands here.
+    #[serde(with = "humantime_serde")]
+    pub overdue_after: Duration,
     /// The name under which this process signs its attempts; `host:pid` if absent.
     pub worker: Option<String>,
     /// Where the record lies. Like `database_file` it is read by whoever makes [`super::Config::database`]
@@ -60,6 +64,7 @@ impl Default for Settings {
             longest_deferral: Duration::from_secs(12 * 3600),
             dlq_interval: Duration::from_secs(10),
             encryption_key_file: None,
+            overdue_after: Duration::from_secs(600),
             worker: None,
             database: None,
             database_file: None,
@@ -96,6 +101,7 @@ impl Settings {
         span("feed_lag", self.feed_lag, 1_000, 3600)?;
         span("longest_deferral", self.longest_deferral, 1_000, 12 * 3600)?;
         span("dlq_interval", self.dlq_interval, 100, 3600)?;
+        span("overdue_after", self.overdue_after, 1_000, 7 * 24 * 3600)?;
         if !(1..=65_536).contains(&self.permits) {
             return Err(Invalid::new("notifier.permits", self.permits, "1 to 65536"));
         }
@@ -105,6 +111,11 @@ impl Settings {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Longer than a worker's death delays a message.
+    pub(crate) fn overdue_after(&self) -> Duration {
+        self.overdue_after.max(self.lease * 2)
     }
 
     /// The name to sign attempts with.

@@ -8,13 +8,13 @@ const CHUNKS: [usize; 4] = [64, 16, 4, 1];
 
 /// The texts of one table's INSERT.
 #[derive(Debug)]
-pub(super) struct Insert {
+pub(crate) struct Insert {
     texts: [String; CHUNKS.len()],
 }
 
 impl Insert {
     /// Prepares the texts for a table and its columns, which are separated by commas.
-    pub(super) fn into(table: &str, columns: &str) -> Self {
+    pub(crate) fn into(table: &str, columns: &str) -> Self {
         let row = placeholders(columns.split(',').count());
         let texts = CHUNKS.map(|rows| {
             let values = vec![row.as_str(); rows].join(", ");
@@ -24,7 +24,7 @@ impl Insert {
     }
 
     /// Cuts rows into chunks, each with the text that takes it.
-    pub(super) fn chunks<'a, T>(
+    pub(crate) fn chunks<'a, T>(
         &'static self,
         mut rows: &'a [T],
     ) -> impl Iterator<Item = (&'static str, &'a [T])> {

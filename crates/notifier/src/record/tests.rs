@@ -2,6 +2,7 @@
 
 mod dlq;
 mod flushing;
+mod overdue;
 mod rules;
 mod store;
 

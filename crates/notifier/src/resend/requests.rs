@@ -9,7 +9,9 @@ use sqlx::{AnyConnection, Row};
 use crate::copy::Key;
 use crate::record::columns;
 
-/// The most requests of one pass.
+/// The most requests that are claimed at once.
+pub(super) const AT_ONCE: usize = 64;
+
 const DUE: &str = "SELECT group_name, tx_no, source, generation, next_send_ms FROM send_request \
      WHERE next_send_ms <= ? ORDER BY next_send_ms LIMIT 64";
 
@@ -21,7 +23,7 @@ const CLAIM: &str = "UPDATE send_request SET next_send_ms = ?, sends = sends + 1
      WHERE group_name = ? AND tx_no = ? AND source = ? AND generation = ? AND next_send_ms = ?";
 
 const PUT_OFF: &str = "UPDATE send_request SET next_send_ms = ? \
-     WHERE group_name = ? AND tx_no = ? AND source = ? AND generation = ?";
+     WHERE group_name = ? AND tx_no = ? AND source = ? AND generation = ? AND next_send_ms = ?";
 
 const FORGET: &str = "DELETE FROM send_request \
      WHERE group_name = ? AND tx_no = ? AND source = ? AND generation = ?";
@@ -86,7 +88,7 @@ impl SendRequest {
         Ok(claimed.rows_affected() == 1)
     }
 
-    /// It could not be sent: due again at `at_ms`.
+    /// As claimed before, it is due again at `at_ms`, unless a record has confirmed it meanwhile.
     pub(super) async fn put_off(
         &self,
         db: &mut AnyConnection,
@@ -98,6 +100,7 @@ impl SendRequest {
             .bind(self.key.tx_no.to_string())
             .bind(self.key.source.as_str())
             .bind(i64::from(self.generation))
+            .bind(self.next_send_ms)
             .execute(&mut *db)
             .await?;
         Ok(())

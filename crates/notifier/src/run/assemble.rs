@@ -21,6 +21,8 @@ use crate::dlq::DlqReader;
 use crate::egress::Egress;
 use crate::in_hand::InHand;
 use crate::ladders::Ladders;
+use crate::letters;
+use crate::overdue::Overdue;
 use crate::parking::Sleepers;
 use crate::receive::Receiver;
 use crate::record::Record;
@@ -49,6 +51,9 @@ pub(super) struct Notifier {
     pub(super) dlq: Option<DlqReader>,
     pub(super) producer: TransactionProducer,
     wake: Arc<Notify>,
+    asked: Arc<Notify>,
+    pub(super) jobs: letters::Carrier,
+    pub(super) overdue: Overdue,
     pub(super) tasks: TaskTracker,
 }
 
@@ -63,10 +68,25 @@ impl Notifier {
         // It declares no topic, so it is given no check-backs and needs no checker.
         let producer =
             TransactionProducer::start(&client, TransactionConfig::default(), None).await?;
-        let wake = Arc::new(Notify::new());
+        let (wake, asked) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let sealing = Sealing::from_file(config.notifier.encryption_key_file.as_deref())?;
         let directory = Directory::new(config, Egress::new(&config.egress), sealing)?;
+        let in_hand = InHand::default();
         let mut notifier = Self {
+            jobs: letters::Carrier {
+                record: record.clone(),
+                directory: directory.clone(),
+                worker: letters::claimant(&config.notifier.worker()),
+                asked: asked.clone(),
+                wake: wake.clone(),
+            },
+            overdue: Overdue {
+                record: record.clone(),
+                directory: directory.clone(),
+                in_hand: in_hand.clone(),
+                groups: Vec::new(),
+                after: config.notifier.overdue_after(),
+            },
             directory: directory.clone(),
             refresher: Refresher::new(directory, record.clone()),
             ringer: Ringer::new(clock.clone()),
@@ -86,14 +106,16 @@ impl Notifier {
             dlq: DlqReader::new(config, record).context("broker.admin")?,
             producer,
             wake,
+            asked,
             tasks: TaskTracker::new(),
             client,
         };
-        let in_hand = InHand::default();
         let sleepers = Sleepers::new(Instant::now());
         for subscription in &config.subscriptions {
             let consumer = consumer(&notifier.client, config, subscription).await?;
             let ladders = Ladders::new(consumer.backoff_policy());
+            let watched = (subscription.group.clone(), consumer.lookout());
+            notifier.overdue.groups.push(watched);
             notifier.subscribed.push(Subscribed {
                 group: subscription.group.clone(),
                 topic: subscription.topic.clone(),
@@ -141,6 +163,7 @@ impl Notifier {
             feed_lag: config.notifier.feed_lag,
             clock: self.resender.clock.clone(),
             wake: self.wake.clone(),
+            asked: self.asked.clone(),
         }
     }
 }

@@ -14,6 +14,7 @@ mod egress;
 mod endpoints;
 mod lanes;
 mod leases;
+mod many;
 mod moved;
 mod moved_elsewhere;
 mod notifications;

@@ -1,18 +1,27 @@
 //! `ringback dlq`: what could not be delivered, and what an operator does about it.
 
 mod beside;
+mod export;
 mod flags;
+mod follow;
+mod job;
+mod many;
 mod resend;
+mod sink;
 mod topic;
 
 use std::process::ExitCode;
 
+use notification::api::letters::LetterFilter;
 use notification::api::notifier::{
     DiscardRequest, LetterDetail, LettersPage, LettersQuery, NotificationQuery, NotificationView,
 };
 use serde::Serialize;
 
-pub use self::flags::{Action, DiscardArgs, ListArgs, ResendArgs, ShowArgs};
+pub use self::flags::{
+    Action, Chosen, DiscardArgs, ExportArgs, ListArgs, Many, ResendArgs, ShowArgs,
+};
+pub use self::job::JobArgs;
 pub use self::topic::{Page, TopicArgs};
 use crate::failure::{Failure, Outcome};
 use crate::reach::{AskError, Reach, Who};
@@ -26,6 +35,10 @@ Examples:
   ringback dlq show 9f52
   ringback dlq resend 9f52 --wait
   ringback dlq discard 9f52 --reason 'settled by hand'
+  ringback dlq resend --endpoint bank2 --since 2h --dry-run
+  ringback dlq resend --endpoint bank2 --since 2h --rate 50/s
+  ringback dlq job list
+  ringback dlq export --endpoint bank2 --output letters.jsonl
   ringback dlq topic list            the broker's own dead-letter topics";
 
 /// `dlq` and its action.
@@ -52,6 +65,8 @@ impl Args {
             Action::Show(args) => args.output.json,
             Action::Resend(args) => args.output.json,
             Action::Discard(args) => args.output.json,
+            Action::Job(args) => args.json(),
+            Action::Export(_) => false,
             Action::Topic(args) => args.json(),
         }
     }
@@ -63,7 +78,9 @@ pub async fn run(args: Args) -> Outcome {
         Action::List(args) => list(&args).await,
         Action::Show(args) => show(&args).await,
         Action::Resend(args) => Box::pin(resend::run(&args)).await,
-        Action::Discard(args) => discard(&args).await,
+        Action::Discard(args) => Box::pin(discard(&args)).await,
+        Action::Export(args) => Box::pin(export::run(&args)).await,
+        Action::Job(args) => Box::pin(job::run(&args)).await,
         Action::Topic(args) => Box::pin(topic::run(&args)).await,
     }
 }
@@ -79,17 +96,18 @@ async fn list(args: &ListArgs) -> Outcome {
     let reach = Reach::find(&args.services)?;
     let query = LettersQuery {
         state: Some(args.state),
-        endpoint: args.endpoint.clone(),
-        after: None,
+        after: args.after.clone(),
         limit: Some(args.limit),
+        ..LettersQuery::of(args.chosen.filter(&now())?)
     };
     let page: LettersPage = reach.get(Who::Notifier, "/v1/dead-letters", &query).await?;
     match args.output.format() {
         Format::Text => {
             let topics = beside::topics(&args.services.data.data_dir, &page).await;
+            let filtered = query.filter() != LetterFilter::default() || args.after.is_some();
             let asked = render::dlq::Asked {
                 state: args.state,
-                endpoint: args.endpoint.as_ref(),
+                filtered,
                 topics: topics.as_deref(),
             };
             screen::line(&render::dlq::list(&page, asked, &now()));
@@ -124,8 +142,11 @@ async fn show(args: &ShowArgs) -> Outcome {
 }
 
 async fn discard(args: &DiscardArgs) -> Outcome {
+    let Some(ending) = many::one(args.ending.as_deref(), &args.chosen, &args.many)? else {
+        return many::discard(args).await;
+    };
     let reach = Reach::find(&args.services)?;
-    let detail = letter(&reach, &args.ending).await?;
+    let detail = letter(&reach, ending).await?;
     let tx_no = detail.letter.tx_no;
     let request = DiscardRequest {
         reason: args.reason.clone(),

@@ -13,6 +13,7 @@ pub mod half;
 pub mod health;
 pub mod init;
 pub mod notification;
+pub mod pending;
 pub mod serve;
 mod staging;
 pub mod status;
@@ -37,6 +38,7 @@ pub async fn run(command: Command) -> Outcome {
         Command::Audit(args) => Box::pin(audit::run(args)).await,
         Command::Dlq(args) => Box::pin(dlq::run(args)).await,
         Command::Endpoint(args) => Box::pin(endpoint::run(args)).await,
+        Command::Pending(args) => Box::pin(pending::run(args)).await,
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
         Command::Half(args) => Box::pin(half::run(args)).await,
         Command::Init(args) => Box::pin(init::run(args)).await,

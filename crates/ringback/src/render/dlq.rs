@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use notification::api::notifier::{Letter, LetterDetail, LettersPage, NotificationView};
-use notification::{EndpointId, InboxState, LetterState};
+use notification::{InboxState, LetterState};
 
 use super::moment::{Now, span};
 use super::{attempt, columns, count, ending, endings};
@@ -15,8 +15,8 @@ const LONGEST_BODY: usize = 2_000;
 pub struct Asked<'a> {
     /// In which state.
     pub state: LetterState,
-    /// Of which endpoint; absent: of all.
-    pub endpoint: Option<&'a EndpointId>,
+    /// Whether some were left out by a filter.
+    pub filtered: bool,
     /// The second half of the line below the table; absent without administration.
     pub topics: Option<&'a str>,
 }
@@ -71,7 +71,7 @@ fn row(letter: &Letter, end: &str, now: &Now) -> [String; 7] {
 }
 
 fn foot(page: &LettersPage, asked: Asked<'_>, now: &Now) -> String {
-    if asked.state != LetterState::Open || asked.endpoint.is_some() {
+    if asked.state != LetterState::Open || asked.filtered {
         return filtered_foot(page, asked);
     }
     let oldest = page
@@ -82,33 +82,29 @@ fn foot(page: &LettersPage, asked: Asked<'_>, now: &Now) -> String {
         0 => "No open dead letters".to_owned(),
         open => count(open, "dead letter"),
     };
-    let more = if page.next.is_some() {
-        " Older ones come first; see more with --limit."
-    } else {
-        ""
-    };
-    format!("{open}{oldest}.{more}")
+    format!("{open}{oldest}.{}", more(page))
+}
+
+/// How to see what the page leaves out.
+fn more(page: &LettersPage) -> String {
+    match &page.next {
+        Some(next) => format!(" Older ones come first; see more with --limit, or --after {next}"),
+        None => String::new(),
+    }
 }
 
 /// The line below a list that leaves some out: what is shown, and what is open in all.
 fn filtered_foot(page: &LettersPage, asked: Asked<'_>) -> String {
-    let endpoint = asked
-        .endpoint
-        .map(|id| format!(" of endpoint {id}"))
-        .unwrap_or_default();
     let shown = u64::try_from(page.letters.len()).unwrap_or(u64::MAX);
     let letters = match shown {
         0 => format!("No {} dead letters", asked.state),
         shown => count(shown, &format!("{} dead letter", asked.state)),
     };
-    let more = if page.next.is_some() {
-        " Older ones come first; see more with --limit."
-    } else {
-        ""
-    };
+    let chosen = if asked.filtered { " chosen" } else { "" };
     format!(
-        "{letters}{endpoint}; {} open in all.{more}",
-        page.total_open
+        "{letters}{chosen}; {} open in all.{}",
+        page.total_open,
+        more(page)
     )
 }
 
@@ -268,7 +264,7 @@ ID     WHEN      ENDPOINT  TRIED  CLASS     REASON          KEY
     fn all() -> Asked<'static> {
         Asked {
             state: LetterState::Open,
-            endpoint: None,
+            filtered: false,
             topics: None,
         }
     }
@@ -306,15 +302,14 @@ ID     WHEN      ENDPOINT  TRIED  CLASS     REASON          KEY
             total_open: 7,
             oldest_ms: Some(T0),
         };
-        let endpoint: EndpointId = "bank2".parse().unwrap();
         let asked = Asked {
             state: LetterState::Resent,
-            endpoint: Some(&endpoint),
+            filtered: true,
             topics: None,
         };
         let text = list(&page, asked, &now());
         assert!(
-            text.ends_with("1 resent dead letter of endpoint bank2; 7 open in all."),
+            text.ends_with("1 resent dead letter chosen; 7 open in all."),
             "{text}"
         );
         let none = LettersPage {
@@ -323,7 +318,7 @@ ID     WHEN      ENDPOINT  TRIED  CLASS     REASON          KEY
         };
         assert_eq!(
             list(&none, asked, &now()),
-            "No resent dead letters of endpoint bank2; 7 open in all."
+            "No resent dead letters chosen; 7 open in all."
         );
     }
 

@@ -83,6 +83,7 @@ pub(super) async fn poll_all(
             &mut polled,
             answers.assigned,
         );
+        core.lookout.watch(polled.keys());
         let wanted: Vec<_> = polled
             .values()
             .flat_map(|polling| &polling.addresses)
@@ -290,8 +291,13 @@ fn read(queue: v2::MessageQueue, asked: &[Address]) -> Option<(String, Assignmen
     };
     // The order says nothing; the same endpoints in another one are no new assignment.
     addresses.sort();
-    let key = format!("{}/{}", broker.name, queue.id);
-    Some((key, Assignment { queue, addresses }))
+    let name = format!("{}/{}", broker.name, queue.id);
+    let assignment = Assignment {
+        name: name.clone(),
+        queue,
+        addresses,
+    };
+    Some((name, assignment))
 }
 
 #[cfg(test)]
@@ -351,6 +357,7 @@ mod tests {
     #[test]
     fn a_broker_knows_its_own_address_better_than_another_does() {
         let assignment = |at: &str| Assignment {
+            name: "b/-1".to_owned(),
             queue: v2::MessageQueue::default(),
             addresses: place(at),
         };

@@ -16,6 +16,7 @@ mod acks;
 mod assign;
 mod delivery;
 mod lease;
+mod lookout;
 mod poll;
 mod renew;
 mod settle;
@@ -30,6 +31,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::delivery::{Deferral, Delivery};
 use self::lease::Leases;
+pub use self::lookout::Lookout;
 use crate::call::Caller;
 use crate::client::Client;
 use crate::config::ConsumerConfig;
@@ -65,6 +67,7 @@ pub(crate) struct Core {
     /// No new polls.
     pub(crate) stop: CancellationToken,
     pub(crate) policy: watch::Receiver<Option<BackoffPolicy>>,
+    pub(crate) lookout: Lookout,
 }
 
 impl Consumer {
@@ -95,6 +98,7 @@ impl Consumer {
             acks,
             stop: stop.clone(),
             policy: policy.clone(),
+            lookout: Lookout::default(),
         });
         let (polling, keeping, stop_keeping) = (
             TaskTracker::new(),
@@ -136,6 +140,12 @@ impl Consumer {
     #[must_use]
     pub fn backoff_policy(&self) -> watch::Receiver<Option<BackoffPolicy>> {
         self.policy.clone()
+    }
+
+    /// Whether it is ahead of its queues.
+    #[must_use]
+    pub fn lookout(&self) -> Lookout {
+        self.core.lookout.clone()
     }
 
     /// Begins no more polls. Running ones end by themselves, within the long poll's time; what they

@@ -30,6 +30,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// One broker's messages for the group.
 #[derive(Debug, Clone)]
 pub(super) struct Assignment {
+    /// Of broker and queue.
+    pub(super) name: String,
     pub(super) queue: v2::MessageQueue,
     pub(super) addresses: Vec<Address>,
 }
@@ -52,9 +54,12 @@ pub(super) async fn poll_until_stopped(
         .run_until_cancelled(prepare(&core, &sessions, &assignment))
         .await
     {
-        let began = Instant::now();
+        let (began, asked) = (Instant::now(), permit.num_permits());
         let poll = receive(&core, &assignment.queue, &address, permit).await;
         let empty = poll.deliveries.is_empty();
+        if poll.outcome.is_ok() && poll.deliveries.len() < asked {
+            core.lookout.drained(&assignment.name);
+        }
         if !empty {
             // Never waits (see `Consumer::start`); fails when the consumer was dropped, and then the
             // messages come back after their lease.

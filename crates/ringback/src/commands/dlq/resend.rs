@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::flags::ResendArgs;
-use super::{letter, refused};
+use super::{letter, many, refused};
 use crate::commands::watch::{Ended, Watch};
 use crate::failure::Outcome;
 use crate::reach::{Reach, Who};
@@ -28,9 +28,12 @@ struct ResendReport {
 
 /// Resends it.
 pub(super) async fn run(args: &ResendArgs) -> Outcome {
+    let Some(ending) = many::one(args.ending.as_deref(), &args.chosen, &args.many)? else {
+        return many::resend(args).await;
+    };
     let reach = Reach::find(&args.services)?;
     let (format, paint) = (args.output.format(), Paint::for_stdout());
-    let detail = letter(&reach, &args.ending).await?;
+    let detail = letter(&reach, ending).await?;
     let tx_no = detail.letter.tx_no;
     let path = format!("/v1/dead-letters/{tx_no}/resend");
     let request = ResendRequest {

@@ -1,8 +1,7 @@
 //! `ringback dlq topic`: the broker's dead-letter topics themselves, read by pulling: nothing is consumed or moved.
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use notification::{EndpointId, EventType, Group};
@@ -10,6 +9,7 @@ use rocketmq::Admin;
 use serde::Serialize;
 
 use super::now;
+use super::sink::Sink;
 use crate::administer::{BrokerSide, failed};
 use crate::browse::dead::DLQ;
 use crate::browse::{Cursor, DeadMessage, Filter, Walk, when};
@@ -345,56 +345,4 @@ impl Reading {
             after: page_end.filter(|_| more).map(|cursor| cursor.to_string()),
         })
     }
-}
-
-/// Where JSON lines go.
-enum Sink {
-    Stdout,
-    File {
-        path: PathBuf,
-        out: std::io::BufWriter<std::fs::File>,
-    },
-}
-
-impl Sink {
-    fn open(path: Option<&Path>) -> Result<Self, Failure> {
-        let Some(path) = path else {
-            return Ok(Self::Stdout);
-        };
-        let file = std::fs::File::options()
-            .write(true)
-            .create_new(true)
-            .open(path)
-            .map_err(|error| lost(path, &error))?;
-        Ok(Self::File {
-            path: path.to_path_buf(),
-            out: std::io::BufWriter::new(file),
-        })
-    }
-
-    fn write(&mut self, message: &DeadMessage) -> Result<(), Failure> {
-        let line = serde_json::to_string(message)
-            .map_err(|error| Failure::operation(format!("no JSON: {error}")))?;
-        match self {
-            Self::Stdout => screen::line(&line),
-            Self::File { path, out } => {
-                writeln!(out, "{line}").map_err(|error| lost(path, &error))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> Result<(), Failure> {
-        match self {
-            Self::Stdout => Ok(()),
-            Self::File { path, mut out } => out
-                .flush()
-                .and_then(|()| out.get_ref().sync_all())
-                .map_err(|error| lost(&path, &error)),
-        }
-    }
-}
-
-fn lost(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::operation(format!("{} can't be written: {error}", path.display()))
 }

@@ -1,17 +1,14 @@
 //! Whether an endpoint's last answers leave a resend any hope.
 
-use axum::http::StatusCode;
+use database::DatabaseError;
 use notification::{EndpointId, Verdict};
-use service::problem::Problem;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
-use super::failure::Failure;
-use super::repairs;
 use crate::record::columns::{number_if_any, parsed};
 
 /// A resend is refused while this many newest attempts of the endpoint all failed ...
-const NEWEST: usize = 4;
+pub(crate) const NEWEST: usize = 4;
 
 /// ... within this span and since the last repair: older failures say nothing about now.
 const RECENT_MS: i64 = 60 * 60 * 1000;
@@ -19,28 +16,30 @@ const RECENT_MS: i64 = 60 * 60 * 1000;
 const LAST_ATTEMPTS: &str = "SELECT verdict, status, error, started_ms FROM attempt \
      WHERE endpoint_id = ? ORDER BY started_ms DESC LIMIT 4";
 
-/// 412 while the endpoint's newest attempts all failed: the letter would only die again.
-pub(super) async fn refuse_while_failing(
+const REPAIRED: &str = "SELECT repaired_ms FROM endpoint_repair WHERE endpoint_id = ?";
+
+/// The endpoint's newest answers, if all of them failed: a letter would only die again.
+pub(crate) async fn failing(
     db: &mut AnyConnection,
     endpoint: &EndpointId,
     now_ms: i64,
-) -> Result<(), Failure> {
+) -> Result<Option<String>, DatabaseError> {
     let rows = sqlx::query(LAST_ATTEMPTS)
         .bind(endpoint.as_str())
         .fetch_all(&mut *db)
         .await?;
     let newest = rows.iter().map(last).collect::<Result<Vec<_>, _>>()?;
-    let repaired_ms = repairs::newest(db, endpoint).await?;
-    match failing(&newest, repaired_ms.max(now_ms - RECENT_MS)) {
-        Some(answers) => {
-            let detail = format!("endpoint {endpoint}'s last {NEWEST} answers were {answers}");
-            let limit = "repair the receiver, or send `anyway`";
-            Err(Problem::new(StatusCode::PRECONDITION_FAILED, detail)
-                .limit(limit)
-                .into())
-        }
-        None => Ok(()),
-    }
+    let repaired_ms: Option<i64> = sqlx::query_scalar(REPAIRED)
+        .bind(endpoint.as_str())
+        .fetch_optional(&mut *db)
+        .await?;
+    let since_ms = repaired_ms.unwrap_or(0).max(now_ms - RECENT_MS);
+    Ok(all_failed(&newest, since_ms))
+}
+
+/// The same in words.
+pub(crate) fn in_words(endpoint: &EndpointId, answers: &str) -> String {
+    format!("endpoint {endpoint}'s last {NEWEST} answers were {answers}")
 }
 
 /// An attempt as the rule sees it.
@@ -61,7 +60,7 @@ fn last(row: &AnyRow) -> Result<Last, sqlx::Error> {
 }
 
 /// The answers, if all of the newest failed since a time.
-fn failing(newest: &[Last], since_ms: i64) -> Option<String> {
+fn all_failed(newest: &[Last], since_ms: i64) -> Option<String> {
     let failed = |last: &Last| last.verdict != Verdict::Delivered && last.started_ms >= since_ms;
     if newest.len() < NEWEST || !newest.iter().all(failed) {
         return None;
@@ -91,7 +90,7 @@ mod tests {
         let refused = (Verdict::Refused, "500", 5);
         let delivered = (Verdict::Delivered, "200", 5);
         let old = (Verdict::Refused, "500", RECENT_MS + 1);
-        let failing = |of: &[_]| failing(&attempts(of), NOW - RECENT_MS);
+        let failing = |of: &[_]| all_failed(&attempts(of), NOW - RECENT_MS);
         assert_eq!(failing(&[refused; 4]).as_deref(), Some("500"));
         assert_eq!(failing(&[refused; 3]), None);
         assert_eq!(failing(&[refused, refused, refused, delivered]), None);
@@ -104,7 +103,7 @@ mod tests {
             (Verdict::Refused, "500", 1),
             (Verdict::Refused, "timeout", 1),
         );
-        let named = failing(&attempts(&[a, a, b, b]), 0);
+        let named = all_failed(&attempts(&[a, a, b, b]), 0);
         assert_eq!(named.as_deref(), Some("500, timeout"));
     }
 }

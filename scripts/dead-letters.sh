@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Plays a night with dead letters (docs/dead-letters.md) on a release build: scripts/dead-letters.sh [--count 100000]
+# [--rate 1000/s] [--fresh 50].
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo build --release --locked -p ringback --bin ringback
+cargo build --release --locked -p ringback-tests --example dead_letters
+target=${CARGO_TARGET_DIR:-target}
+exec "$target/release/examples/dead_letters" --program "$target/release/ringback" "$@"

@@ -6,7 +6,8 @@
 #   scripts/compose-test.sh two-brokers    two brokers and two proxies, one of each killed
 #
 # COMPOSE=docker-compose takes version 1.29. RINGBACK is the program on this machine (default: cargo run).
-# BUILD_PROFILE=release builds the image as it is for production (default: dev). COMPOSE_UP is added to `up`.
+# BUILD_PROFILE=release builds the image as it is for production (default: dev). COMPOSE_UP=--no-build takes the image
+# that is there.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -84,7 +85,7 @@ settled() { until_true 120 "every transfer arrived" nothing_under_way; host acco
 delivered() { grep -E '^(tx|DELIVERED)' <<<"$1"; grep -q '^DELIVERED' <<<"$1" || { printf '%s\n' "$1"; die "not delivered"; }; }
 
 step "$("${compose[@]}" version 2>/dev/null | head -1): up"
-"${compose[@]}" up --detach ${COMPOSE_UP:-} 2>&1 | tail -3
+"${compose[@]}" up --detach "${COMPOSE_UP:---build}" 2>&1 | tail -3
 healthy
 step "up and healthy"
 docker ps --filter "label=com.docker.compose.project=$project" --format 'table {{.Names}}\t{{.Image}}\t{{.Status}}'

@@ -11,7 +11,8 @@
 //!
 //! A server that answers and blames itself is no dead endpoint: behind a proxy of a cluster one broker
 //! may be away, and the next try goes to another. So it is tried again until the deadline; a half at
-//! most [`Patience::tries`] times in all, for that answer is taken on trust.
+//! most [`Patience::tries`] times in all, for that answer is taken on trust. A broker that has too much
+//! to do says so before it begins, so such a try counts for nothing.
 //!
 //! Once a try may have been stored, that is what the caller is told, whatever later tries bring.
 
@@ -107,6 +108,7 @@ pub(crate) async fn dispatch(
         beside: Vec::new(),
         open: Vec::new(),
         made: 0,
+        counted: 0,
         worst: Worst::default(),
     };
     match dispatch.run().await {
@@ -128,8 +130,9 @@ struct Dispatch<'a> {
     beside: Vec<Try>,
     /// One entry for each try of which it is open what became of it.
     open: Vec<Address>,
-    /// How many tries were begun.
+    /// How many tries were begun, and how many of them count.
     made: usize,
+    counted: usize,
     worst: Worst,
 }
 
@@ -184,7 +187,7 @@ impl Dispatch<'_> {
             if let Some(end) = self.round(&ordered, most).await {
                 return Some(end);
             }
-            if self.made >= most {
+            if self.counted >= most {
                 break;
             }
         }
@@ -205,7 +208,7 @@ impl Dispatch<'_> {
         }
         for (tried, address) in ordered.addresses.iter().enumerate() {
             let left = self.deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.made >= most {
+            if left.is_zero() || self.counted >= most {
                 return None;
             }
             let share = ordered.share(tried, left).min(left / 2);
@@ -229,6 +232,7 @@ impl Dispatch<'_> {
     /// Begins a try, which may take all the time that is left.
     fn begin(&mut self, address: Address, left: Duration) -> Try {
         self.made += 1;
+        self.counted += 1;
         let tried = Try {
             number: self.made,
             address: address.clone(),
@@ -290,6 +294,9 @@ impl Dispatch<'_> {
             }
             Err(error) if error.is_of_the_server() => {
                 tracing::debug!(%address, topic, %error, "send_tried_again");
+                if error.is_flow_control() {
+                    self.counted -= 1;
+                }
                 if !error.may_have_been_stored() {
                     let known = self.open.iter().position(|open| open == address);
                     known.map(|at| self.open.swap_remove(at));

@@ -173,12 +173,17 @@ impl Error {
         )
     }
 
-    /// Whether the server blames itself: a proxy whose broker is away, a broker that cannot write.
-    /// It lives, so it is no dead endpoint; another one, or the same one with the next broker, may
-    /// do better.
+    /// Whether the server blames itself: a proxy whose broker is away, a broker that cannot write or
+    /// is busy. It lives, so it is no dead endpoint; another one, or the same one with the next
+    /// broker, or a little later, may do better.
     pub(crate) fn is_of_the_server(&self) -> bool {
-        matches!(self.kind, ErrorKind::Rejected { code, .. } if code >= 50_000)
-            && self.retry() == Retry::Soon
+        matches!(self.kind, ErrorKind::Rejected { .. }) && self.retry() == Retry::Soon
+    }
+
+    /// Whether the server has so much to do that it did not begin with this.
+    pub(crate) fn is_flow_control(&self) -> bool {
+        let busy = i32::from(v2::Code::TooManyRequests);
+        matches!(self.kind, ErrorKind::Rejected { code, .. } if code == busy)
     }
 }
 

@@ -302,6 +302,33 @@ async fn a_half_that_nobody_answers_is_begun_twice_at_an_address_and_may_be_stor
 }
 
 #[tokio::test]
+async fn a_broker_that_is_busy_is_asked_again_until_the_deadline_also_with_a_half() {
+    let fake = Fake::start().await;
+    let client = client(&[&fake]);
+    let config = TransactionConfig::default();
+    let halves = TransactionProducer::start(&client, config, None)
+        .await
+        .unwrap();
+    fake.script().busy = 6;
+    let half = halves.begin(Message::new(TOPIC, "x")).await.unwrap();
+    half.commit().await.unwrap();
+    assert_eq!(sends(&fake), 7);
+
+    fake.script().busy = usize::MAX;
+    let error = halves.begin(Message::new(TOPIC, "x")).await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::Rejected { code: 42_900, .. }),
+        "{error}"
+    );
+    assert!(!error.may_have_been_stored());
+    let tries = sends(&fake) - 7;
+    assert!(
+        (5..25).contains(&tries),
+        "pauses between the tries grow: {tries} were made in 3 s"
+    );
+}
+
+#[tokio::test]
 async fn an_assignment_is_asked_of_the_next_proxy_when_one_hangs_or_has_no_broker() {
     let (hanging, other) = two_proxies().await;
     hanging.state.assignments_pass.close();

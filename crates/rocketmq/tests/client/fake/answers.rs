@@ -50,6 +50,17 @@ impl FakeService {
         ))
     }
 
+    /// The status of a broker that has too much to do, as often as the script has it.
+    pub(super) fn busy(&self) -> Option<v2::Status> {
+        let mut script = self.state.script.lock().unwrap();
+        let left = script.busy.checked_sub(1)?;
+        script.busy = left;
+        Some(status(
+            v2::Code::TooManyRequests,
+            "[TIMEOUT_CLEAN_QUEUE]broker busy, start flow control for a while",
+        ))
+    }
+
     pub(super) fn missing(&self) -> Option<v2::Status> {
         let missing = self.state.script.lock().unwrap().topic_missing;
         missing.then(|| {

@@ -54,6 +54,8 @@ pub(crate) struct Script {
     /// As behind a proxy whose broker is away: so many of the next sends, routes and assignments are
     /// answered with an error of the server.
     pub(crate) broker_away: usize,
+    /// So many of the next sends are refused for flow control.
+    pub(crate) busy: usize,
     /// These sends, counted from 0, are never answered.
     pub(crate) hanging: Range<usize>,
     /// Brokers that no assignment names.

@@ -187,7 +187,9 @@ impl MessagingService for FakeService {
         }
         self.state.sends_pass.pass().await;
         let refusal = self.state.script.lock().unwrap().send_status.clone();
-        let refusal = refusal.or_else(|| self.broker_away());
+        let refusal = refusal
+            .or_else(|| self.broker_away())
+            .or_else(|| self.busy());
         if refusal.is_some() {
             return Ok(Response::new(v2::SendMessageResponse {
                 status: refusal,

@@ -26,6 +26,7 @@ RUN cargo build --locked --package ringback --profile "$PROFILE" \
 
 # The program. Cargo goes by times of files: the empty sources above are newer than a checkout, so all are touched.
 FROM dependencies AS program
+ARG PROFILE=release
 COPY Cargo.toml Cargo.lock ./
 COPY crates crates
 COPY tests tests

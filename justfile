@@ -58,9 +58,16 @@ conformance *ARGS:
     export GRPC_PORT=${GRPC_PORT:-$(free)} REMOTING_PORT=${REMOTING_PORT:-$(free)}
     trap 'scripts/rocketmq.sh wipe' EXIT
     scripts/rocketmq.sh up
-    RINGBACK_ROCKETMQ=127.0.0.1:$GRPC_PORT RINGBACK_ROCKETMQ_ADMIN=127.0.0.1:$BROKER_PORT \
-        RINGBACK_ROCKETMQ_RESTART=$PWD/scripts/rocketmq.sh \
-        cargo test --locked -p ringback-tests --test conformance -- {{ARGS}}
+    eval "$(scripts/rocketmq.sh env)"
+    cargo test --locked -p ringback-tests --test conformance -- {{ARGS}}
+
+# The same where every call is signed (ACL 2.0) and goes over TLS
+conformance-secure *ARGS:
+    ROCKETMQ_ACL=1 ROCKETMQ_TLS=1 ROCKETMQ_DIR=$PWD/.rocketmq-secure just conformance {{ARGS}}
+
+# The same on RocketMQ 5.4.0, or another version
+conformance-version VERSION="5.4.0" *ARGS:
+    ROCKETMQ_VERSION={{VERSION}} ROCKETMQ_DIR=$PWD/.rocketmq-{{VERSION}} just conformance {{ARGS}}
 
 # The demo on Apache RocketMQ, its JVM killed in the middle
 demo-rocketmq: rocketmq-up

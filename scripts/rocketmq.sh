@@ -8,10 +8,11 @@
 #   scripts/rocketmq.sh start    start the broker JVM again and wait until it answers
 #   scripts/rocketmq.sh status   what runs
 #   scripts/rocketmq.sh where    the addresses, and with ACL or TLS the files, one `name=value` a line
+#   scripts/rocketmq.sh env      the same as the variables that the tests read, for `eval`; with ACL it is the super user
 #   scripts/rocketmq.sh admin …  mqadmin with this name server
 #   scripts/rocketmq.sh wipe     down, and throw the stored messages away
 #
-#   scripts/rocketmq.sh cluster up|down|status|where|admin|wipe      two brokers and two proxies, a JVM each
+#   scripts/rocketmq.sh cluster up|down|status|where|env|admin|wipe      two brokers and two proxies, a JVM each
 #   scripts/rocketmq.sh cluster kill9|start NAME                     NAME: broker-a, broker-b, proxy-a, proxy-b
 #
 # Everything lives in ROCKETMQ_DIR (default: .rocketmq in the repository, which git ignores; a cluster: .rocketmq-cluster).
@@ -313,6 +314,21 @@ where() {
   if [ -n "$tls" ]; then echo "ca_file=$dir/conf/tls/ca.pem"; fi
 }
 
+environment() {
+  local name value grpc broker
+  while IFS== read -r name value; do
+    case $name in
+      grpc) grpc=$value ;;
+      brokers) broker=${value%%,*} ;;
+      admin_access_key) printf 'export RINGBACK_ROCKETMQ_ACCESS_KEY=%q\n' "$value" ;;
+      admin_secret_key_file) printf 'export RINGBACK_ROCKETMQ_SECRET_KEY=%q\n' "$(cat "$value")" ;;
+      ca_file) printf 'export RINGBACK_ROCKETMQ_CA=%q\n' "$value" ;;
+    esac
+  done < <(where)
+  printf 'export RINGBACK_ROCKETMQ=%q RINGBACK_ROCKETMQ_ADMIN=%q RINGBACK_ROCKETMQ_RESTART=%q\n' \
+    "$grpc" "$broker" "$repo/scripts/rocketmq.sh"
+}
+
 # stop NAME SIGNAL
 stop() {
   local pid
@@ -358,6 +374,7 @@ case ${1:-help} in
       if pid=$(pid_of "$name"); then say "$name runs, pid $pid"; else say "$name does not run"; fi
     done ;;
   where) where ;;
+  env) environment ;;
   admin) shift; admin "$@" ;;
   wipe) stop_all; rm -rf "$dir/store" "$dir/log" "$dir/run" "$dir/home"; say "wiped" ;;
   *) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; exit 2 ;;

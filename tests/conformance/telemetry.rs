@@ -117,9 +117,11 @@ impl Telemetry {
                 }
                 // A check-back that was on its way.
                 Some(Command::RecoverOrphanedTransactionCommand(_)) => {}
-                // Refused before it was looked at, as whom it came from; the stream stays.
-                None if crate::wire::code(heard.status.clone()) == v2::Code::Unauthorized => {
-                    return Ok(Err(tonic::Status::permission_denied("UNAUTHORIZED")));
+                // Refused before it was looked at, for whom it came from; the stream stays.
+                None if crate::wire::code(heard.status.clone()) != v2::Code::Ok => {
+                    let status = heard.status.unwrap_or_default();
+                    let words = format!("{} {}", status.code().as_str_name(), status.message);
+                    return Ok(Err(tonic::Status::permission_denied(words)));
                 }
                 other => bail!("{other:?} instead of Settings"),
             }

@@ -88,6 +88,11 @@ impl Bench {
         self.0.kind == Kind::Embedded
     }
 
+    /// Whether it is Apache RocketMQ of a version before `version`.
+    pub(crate) fn is_before(&self, version: (u32, u32, u32)) -> bool {
+        matches!(self.0.kind, Kind::RocketMq(own) if own < version)
+    }
+
     /// What is declared for each of the two: a difference that is known and meant.
     pub(crate) fn either<T>(&self, rocketmq: T, embedded: T) -> T {
         if self.is_embedded() {
@@ -100,9 +105,10 @@ impl Bench {
     /// What is declared for Apache RocketMQ from 5.5.0 on and for the embedded broker, and what for
     /// those before.
     pub(crate) fn since_5_5<T>(&self, since: T, before: T) -> T {
-        match self.0.kind {
-            Kind::RocketMq(version) if version < (5, 5, 0) => before,
-            _ => since,
+        if self.is_before((5, 5, 0)) {
+            before
+        } else {
+            since
         }
     }
 

@@ -158,6 +158,9 @@ async fn alone(bench: &Bench, chosen: &[Behaviour], seen: &mut [Seen]) {
 }
 
 async fn judge(bench: Bench, behaviour: Behaviour) -> Seen {
+    if behaviour.since.is_some_and(|since| bench.is_before(since)) {
+        return Seen::NotRun;
+    }
     let differs = behaviour.differs.filter(|_| bench.is_embedded());
     // A task of its own, so that a panic fails this one alone.
     let running = tokio::task::spawn_local((behaviour.run)(bench));

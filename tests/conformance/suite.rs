@@ -14,6 +14,8 @@ pub(crate) struct Behaviour {
     pub(crate) says: &'static str,
     /// Why the embedded broker does otherwise on purpose; the function asserts either side.
     pub(crate) differs: Option<&'static str>,
+    /// The first version of Apache RocketMQ that it may be asked of, where older ones take harm.
+    pub(crate) since: Option<(u32, u32, u32)>,
     /// What it asks of the run.
     pub(crate) needs: Needs,
     pub(crate) run: fn(Bench) -> LocalBoxFuture<'static, Outcome>,
@@ -37,13 +39,14 @@ pub(crate) enum Needs {
 
 /// Writes the list of a subject.
 macro_rules! behaviours {
-    ($($id:literal: $says:literal => $run:path $(, needs $needs:ident)? $(, differs $differs:literal)?;)+) => {
+    ($($id:literal: $says:literal => $run:path $(, needs $needs:ident)? $(, since $since:expr)? $(, differs $differs:literal)?;)+) => {
         /// The behaviours of this subject.
         pub(crate) fn all() -> Vec<$crate::suite::Behaviour> {
             vec![$($crate::suite::Behaviour {
                 id: $id,
                 says: $says,
                 differs: behaviours!(@differs $($differs)?),
+                since: behaviours!(@since $($since)?),
                 needs: behaviours!(@needs $($needs)?),
                 run: |bench| Box::pin($run(bench)),
             }),+]
@@ -51,6 +54,8 @@ macro_rules! behaviours {
     };
     (@differs) => { None };
     (@differs $differs:literal) => { Some($differs) };
+    (@since) => { None };
+    (@since $since:expr) => { Some($since) };
     (@needs) => { $crate::suite::Needs::Nothing };
     (@needs $needs:ident) => { $crate::suite::Needs::$needs };
 }

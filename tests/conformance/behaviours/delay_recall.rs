@@ -18,7 +18,7 @@ behaviours! {
     "delay.past": "a time that is over delivers at once" => past;
     "delay.limit": "a delay is at most 24 h" => limit;
     "delay.reply": "the answer has a recall handle, which names topic, time and message" => reply;
-    "delay.batch": "several delayed messages in one request are refused" => batch;
+    "delay.batch": "several delayed messages in one request are refused" => batch, since (5, 5, 0);
     "recall.forbidden": "recalling is forbidden by default; the message comes all the same" => forbidden;
     "recall.handle": "what is no recall handle is refused" => handle;
     "recall.allowed": "where recalling is allowed, what is recalled never comes; recalling it again, or what never was, is OK; of what was delivered it is a server error" => allowed, needs Restart, differs "NOT_FOUND for what is not there or delivered, since the broker looks";

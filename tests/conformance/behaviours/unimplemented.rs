@@ -9,7 +9,7 @@ use crate::wire::{fails, says};
 
 behaviours! {
     "unimplemented.pull": "pulling and offsets over gRPC are not implemented" => pull;
-    "unimplemented.lite": "a lite subscription of an ordinary group is refused" => lite;
+    "unimplemented.lite": "a lite subscription of an ordinary group is refused (before 5.5.0 it is not implemented)" => lite;
 }
 
 async fn pull(bench: Bench) -> Outcome {
@@ -57,11 +57,13 @@ async fn lite(bench: Bench) -> Outcome {
         group: Some(resource(&group)),
         ..Default::default()
     });
-    let reply = client
-        .grpc
-        .clone()
-        .sync_lite_subscription(request)
-        .await?
-        .into_inner();
-    says(reply.status, v2::Code::IllegalTopic, "lite")
+    let reply = client.grpc.clone().sync_lite_subscription(request).await;
+    match bench.since_5_5(Some("lite"), None) {
+        Some(words) => says(reply?.into_inner().status, v2::Code::IllegalTopic, words),
+        None => fails(
+            reply,
+            tonic::Code::Unimplemented,
+            "SyncLiteSubscription is unimplemented",
+        ),
+    }
 }

@@ -56,7 +56,11 @@ async fn neither(bench: Bench) -> Outcome {
         tonic::Code::InvalidArgument,
         "no publishing or subscription",
     );
-    let (code, words) = bench.asked_who(usual, UNAUTHORIZED);
+    let asked = (
+        tonic::Code::PermissionDenied,
+        "doesn't have publishing or subscription",
+    );
+    let (code, words) = bench.asked_who(usual, asked);
     fails(refused, code, words)
 }
 

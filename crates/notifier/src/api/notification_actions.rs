@@ -240,10 +240,10 @@ fn not_waiting(key: &Key, state: NotificationState) -> Problem {
         NotificationState::Dead => format!("{key} is dead: resend its dead letter"),
         _ => format!("{key} is {state}: there is nothing to ring for"),
     };
-    Problem::new(StatusCode::CONFLICT, detail).with("state", state.as_str())
+    Problem::new(StatusCode::CONFLICT, detail).with("notification_state", state.as_str())
 }
 
 fn final_already(key: &Key, state: NotificationState) -> Problem {
     let detail = format!("{key} is {state}: there is nothing to withdraw");
-    Problem::new(StatusCode::CONFLICT, detail).with("state", state.as_str())
+    Problem::new(StatusCode::CONFLICT, detail).with("notification_state", state.as_str())
 }

@@ -69,7 +69,7 @@ async fn ringing_now_asks_the_initiator_and_its_copy_is_rung_at_once() {
         .post(&format!("/v1/notifications/{tx_no}/ring"), json!({}))
         .await;
     assert_eq!(
-        (status, &again["state"]),
+        (status, &again["notification_state"]),
         (StatusCode::CONFLICT, &json!("delivered"))
     );
     let (_, audit) = notifier.get("/v1/audit?action=ring_now").await;
@@ -147,7 +147,7 @@ async fn what_is_withdrawn_is_rung_no_more_and_the_initiator_hears_of_it() {
     );
     let (status, again) = notifier.post(&path, json!({"reason": "again"})).await;
     assert_eq!(
-        (status, &again["state"]),
+        (status, &again["notification_state"]),
         (StatusCode::CONFLICT, &json!("cancelled"))
     );
     let (_, audit) = notifier

@@ -83,7 +83,7 @@ pub struct ListArgs {
 pub struct RevokeArgs {
     /// The token's name, or its id
     #[arg(value_name = "NAME", value_parser = name_or_id)]
-    pub token: String,
+    pub name: String,
     /// Why, for the record
     #[arg(long, env = "RINGBACK_REASON", value_name = "TEXT")]
     pub reason: Option<String>,
@@ -172,7 +172,7 @@ async fn all(reach: &Reach) -> Result<Vec<TokenLine>, Failure> {
 
 async fn revoke(args: RevokeArgs) -> Outcome {
     let reach = Reach::find(&args.services)?;
-    let path = format!("/v1/tokens/{}/revoke", args.token);
+    let path = format!("/v1/tokens/{}/revoke", args.name);
     let request = RevokeRequest {
         reason: args.reason,
     };

@@ -91,6 +91,10 @@ rolling-upgrade:
 # What is signed, verified by the Standard Webhooks project's own libraries for Python and JavaScript
 standard-webhooks:
     scripts/standard-webhooks.sh
+# Every scenario of the benchmark, release build; `just bench drain --count 1000` for one of them
+bench *ARGS:
+    cargo build --locked --release -p ringback -p ringback-bench
+    "${CARGO_TARGET_DIR:-target}"/release/ringback-bench run {{ARGS}}
 
 # Two brokers and two proxies of Apache RocketMQ, of which each is killed under load
 cluster-test:

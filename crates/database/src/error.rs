@@ -142,6 +142,13 @@ pub enum CommitError {
 }
 
 impl CommitError {
+    /// The failure itself, for whoever does not care whether it was committed.
+    pub fn into_error(self) -> DatabaseError {
+        match self {
+            Self::RolledBack(error) | Self::Unknown(error) => error,
+        }
+    }
+
     /// The failure itself.
     pub fn error(&self) -> &DatabaseError {
         match self {

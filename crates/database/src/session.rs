@@ -29,7 +29,8 @@ pub(crate) struct ReadOnly {
 }
 
 /// The statements that set a session up. On SQLite their order matters: without the busy time-out
-/// the change to WAL fails at once where another process is at it.
+/// the change to WAL fails at once where another process is at it. In memory is what takes a statement
+/// of many rows back when one of them is refused; as a file it cost a write for each page.
 ///
 /// MariaDB's: READ COMMITTED, since nothing here reads twice in a transaction and expects the same, and
 /// gap locks would only add deadlocks; both lock waits, as a migration of another process holds the
@@ -37,7 +38,8 @@ pub(crate) struct ReadOnly {
 pub(crate) fn settings(config: &Config, dialect: Dialect, role: Role) -> String {
     match (dialect, role) {
         (Dialect::Sqlite, role) => format!(
-            "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL{}",
+            "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+             PRAGMA temp_store = MEMORY{}",
             config.lock_wait.as_millis(),
             match role {
                 Role::Write => "",

@@ -6,6 +6,7 @@
 pub mod bank1;
 pub mod bank2;
 pub mod endpoint;
+pub mod erasure;
 pub mod letters;
 pub mod notifier;
 pub mod pending;

@@ -8,6 +8,7 @@
 mod attempts;
 mod audit;
 mod endpoints;
+mod erasure;
 mod export;
 mod failure;
 mod find;
@@ -38,7 +39,7 @@ use rocketmq::Client;
 use service::clock::Clock;
 use tokio::sync::Notify;
 
-use routes::{Route, get, post};
+use routes::{Route, delete, get, post};
 
 use crate::config::Destination;
 use crate::directory::Directory;
@@ -116,6 +117,8 @@ fn routes() -> Vec<Route> {
             notification_actions::withdraw,
         )
         .says("Give a notification up before its delivery"),
+        delete("/v1/notifications/{ending}/content", erasure::erase)
+            .says("Erase what others wrote about a notification; what became of it stays"),
         get("/v1/outcomes", outcomes::page).says("The feed that initiators read"),
         get("/v1/dead-letters", letters::page).says("Dead letters, oldest first"),
         get("/v1/dead-letters/export", export::page)

@@ -110,7 +110,8 @@ impl Receiver {
             };
             let carrier = self.carrier.clone();
             self.tasks.spawn(async move {
-                let carried = carrier.carry(parcel, decision);
+                // Boxed, or the task is copied about with all that carrying may need.
+                let carried = Box::pin(carrier.carry(parcel, decision));
                 // Cut off in the hard phase, the delivery is dropped and comes back.
                 let _cut_off = carrier.shutdown.unless_forced(carried).await.is_none();
             });

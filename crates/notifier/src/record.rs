@@ -14,16 +14,19 @@ pub(crate) mod columns;
 pub(crate) mod dlq;
 pub(crate) mod entry;
 mod epoch;
+pub(crate) mod erase;
+pub(crate) mod expire;
 pub(crate) mod failure;
 mod flush;
 pub(crate) mod ids;
 mod in_list;
 pub(crate) mod insert;
-mod letters;
+pub(crate) mod letters;
 mod moves;
 pub(crate) mod overdue;
 mod read;
 mod rows;
+mod together;
 mod write;
 mod writer;
 
@@ -39,6 +42,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::copy::Key;
 use crate::decide::Standing;
 use crate::record::entry::{Entry, Moved};
+use crate::seal::Sealer;
 use crate::store_health::{Access, StoreHealth};
 
 use writer::{Task, Writer};
@@ -85,6 +89,11 @@ pub const MIGRATIONS: Migrations = Migrations {
             include_str!("../../../sql/notifier/0007_letters.sql"),
         ),
         (
+            8,
+            "retention",
+            include_str!("../../../sql/notifier/0008_retention.sql"),
+        ),
+        (
             10,
             "parked",
             include_str!("../../../sql/notifier/0010_parked.sql"),
@@ -107,6 +116,7 @@ pub(crate) struct Record {
     /// Of all that this process writes to the feed.
     ids: Arc<ids::Forward>,
     write_deadline: Duration,
+    sealer: Sealer,
     clock: Clock,
 }
 
@@ -119,6 +129,8 @@ pub(crate) struct RecordOptions {
     pub write_deadline: Duration,
     /// Signs the attempts.
     pub worker: String,
+    /// Says how content is kept.
+    pub sealer: Sealer,
 }
 
 impl Record {
@@ -141,6 +153,7 @@ impl Record {
             epoch,
             ids: ids.clone(),
             write_deadline: options.write_deadline,
+            sealer: options.sealer.clone(),
             clock: clock.clone(),
         };
         let writer = Writer::new(database, health, options, ids, clock);
@@ -222,6 +235,11 @@ impl Record {
     /// A transaction that takes longer is given up.
     pub(crate) fn write_deadline(&self) -> Duration {
         self.write_deadline
+    }
+
+    /// Opens what is stored sealed.
+    pub(crate) fn sealer(&self) -> &Sealer {
+        &self.sealer
     }
 
     /// For the API's own statements.

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alarm;
 use crate::record::failure::Failure;
+use crate::seal::Sealer;
 
 pub(crate) use requests::SendRequest;
 
@@ -48,6 +49,7 @@ const FAILED_AFTER_MS: i64 = 5 * 1000;
 /// The relay of send requests.
 pub(crate) struct Resender {
     pub database: Database,
+    pub sealer: Sealer,
     pub producer: TransactionProducer,
     pub clock: Clock,
     /// Rung by the API when it has written a request.
@@ -65,6 +67,7 @@ struct Taken {
 /// request is never given up for what some other server does not know.
 async fn take(
     database: &Database,
+    sealer: &Sealer,
     due: Vec<SendRequest>,
     until_ms: i64,
 ) -> Result<Vec<Taken>, Failure> {
@@ -79,7 +82,7 @@ async fn take(
             continue;
         }
         request.next_send_ms = until_ms;
-        match request.letter(&mut tx).await? {
+        match request.letter(&mut tx, sealer).await? {
             Some(letter) => taken.push(Taken { request, letter }),
             None => {
                 alarm::resend_without_letter(&request.key, request.generation);
@@ -130,7 +133,7 @@ impl Resender {
             if due.is_empty() {
                 break;
             }
-            let taking = take(&self.database, due, now_ms + CLAIM_MS);
+            let taking = take(&self.database, &self.sealer, due, now_ms + CLAIM_MS);
             let taken = tokio::time::timeout(TAKE_WITHIN, taking).await;
             let taken = taken.map_err(|_| Failure::Deadline(TAKE_WITHIN))??;
             let sending = taken.into_iter().map(|taken| self.carry_out(taken));
@@ -239,10 +242,12 @@ mod tests {
         let due = requests::due(&mut reader, 5).await.unwrap();
         assert_eq!(due.len(), 1);
         // Whatever a reader would say from now on, it is not asked.
-        let mut taken = take(&database, due.clone(), 10).await.unwrap();
+        let mut taken = take(&database, &Sealer::default(), due.clone(), 10)
+            .await
+            .unwrap();
         let one = taken.pop().unwrap();
         assert_eq!(one.letter.unwrap().notification.tx_no, key.tx_no);
-        let again = take(&database, due, 10).await.unwrap();
+        let again = take(&database, &Sealer::default(), due, 10).await.unwrap();
         assert!(again.is_empty(), "it was claimed before");
         assert_eq!(requests::due(&mut reader, 10).await.unwrap().len(), 1);
     }

@@ -18,6 +18,7 @@ use self::assemble::Notifier;
 use crate::api;
 use crate::config::Config;
 use crate::record::{Record, RecordOptions};
+use crate::seal::Sealer;
 
 /// What it answers while the record store is not there yet.
 const AWAITS_DATABASE: &str = "waiting for the record store; the log says which and why";
@@ -30,12 +31,13 @@ pub async fn run(
     ready: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<()> {
     config.check()?;
+    let sealer = config.notifier.sealer()?;
     let listener = service::http::bind(config.notifier.listen).await?;
     let address = listener.local_addr().context("the API's address")?;
     let clock = Clock::system();
     let soft = shutdown.soft();
     let opening = Database::ready_when_there(&config.database, |database| {
-        let (options, clock) = (record_options(&config), clock.clone());
+        let (options, clock) = (record_options(&config, sealer.clone()), clock.clone());
         async move { Record::open(database, options, clock).await }
     });
     let opening = soft.run_until_cancelled(opening);
@@ -123,6 +125,11 @@ impl Notifier {
                 reading.unless_forced(run).await
             });
         }
+        let (retention, expiring) = (self.retention, shutdown.clone());
+        loops.spawn(async move {
+            let run = Box::pin(retention.run(expiring.clone()));
+            expiring.unless_forced(run).await
+        });
         while let Some(ended) = loops.join_next().await {
             ended.context("a loop of the notifier's")?;
         }
@@ -133,8 +140,9 @@ impl Notifier {
     }
 }
 
-fn record_options(config: &Config) -> RecordOptions {
+fn record_options(config: &Config, sealer: Sealer) -> RecordOptions {
     RecordOptions {
+        sealer,
         places: config.notifier.permits * config.subscriptions.len(),
         write_deadline: config.notifier.write_deadline(),
         worker: config.notifier.worker(),

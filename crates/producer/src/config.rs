@@ -35,6 +35,10 @@ pub struct Config {
     /// When the relay gives a notification up, with the alarm `never_accepted`.
     #[serde(with = "humantime_serde", default = "defaults::relay_max_age")]
     pub relay_max_age: Duration,
+    /// How long what is over stays in `outgoing`, and the age from which a `tx_no` is refused: longer
+    /// than `relay_max_age`.
+    #[serde(with = "humantime_serde", default = "defaults::retention")]
+    pub retention: Duration,
     /// The notifier's base URL, whose outcome feed is read.
     pub notifier: String,
     /// The operator's token for that feed. Never in the file: whoever composes the service reads it
@@ -96,6 +100,11 @@ impl Config {
                 "at least one delay, none of them zero",
             ));
         }
+        if self.retention <= self.relay_max_age {
+            let text = |span| humantime::format_duration(span).to_string();
+            let limit = format!("longer than relay_max_age ({})", text(self.relay_max_age));
+            return Err(invalid("retention", text(self.retention), &limit));
+        }
         let url = reqwest::Url::parse(&self.notifier);
         if !url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
             return Err(invalid("notifier", &self.notifier, "an http or https URL"));
@@ -156,6 +165,10 @@ mod defaults {
 
     pub(super) fn relay_after() -> Vec<Duration> {
         [600, 3_600, 86_400].map(Duration::from_secs).to_vec()
+    }
+
+    pub(super) fn retention() -> Duration {
+        Duration::from_secs(90 * 86_400)
     }
 
     pub(super) fn relay_max_age() -> Duration {

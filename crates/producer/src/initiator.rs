@@ -19,7 +19,7 @@ use crate::feed::{self, Freshness};
 use crate::lasting::{PAUSE, lasting};
 use crate::relay::{self, Pace};
 use crate::steps::Steps;
-use crate::{identity, sending};
+use crate::{identity, retention, sending};
 
 /// The initiator's tables, in `sql/producer`.
 pub const MIGRATIONS: Migrations = Migrations {
@@ -145,6 +145,11 @@ impl Initiator {
             let send = || relay::run(&relay, relay_stop.clone());
             lasting("relay", PAUSE, &relay_stop, send).await;
         });
+        let (forgetting, forget_stop) = (Arc::clone(&shared), shutdown.soft());
+        shared.tasks.spawn(async move {
+            let forget = || retention::run(&forgetting, forget_stop.clone());
+            lasting("retention", PAUSE, &forget_stop, forget).await;
+        });
         Ok(Initiator(shared))
     }
 
@@ -163,6 +168,8 @@ impl Initiator {
     ) -> Result<SendOutcome, SendError> {
         let notification = self.0.complete(notification);
         notification.check()?;
+        let (retention, now_ms) = (self.0.config.retention, self.0.clock.now_ms());
+        retention::refuse_old(&notification.tx_no, retention, now_ms)?;
         let shared = Arc::clone(&self.0);
         let task = self
             .0

@@ -30,6 +30,7 @@ mod outgoing;
 mod position;
 pub mod relay;
 mod results;
+mod retention;
 mod sending;
 mod steps;
 

@@ -17,6 +17,7 @@ use notification::{Applied, InboxState, Source, TxNo};
 use service::Clock;
 
 mod error;
+mod retention;
 mod store;
 
 pub use error::{BusinessError, InboxError};

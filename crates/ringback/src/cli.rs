@@ -11,8 +11,8 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    accounts, audit, bank2_repair, demo, dlq, doctor, endpoint, half, health, init, notification,
-    pending, serve, status, token, transfer, up,
+    accounts, audit, bank2_repair, demo, dlq, doctor, endpoint, erase, half, health, init,
+    notification, pending, serve, status, token, transfer, up,
 };
 use crate::screen::Format;
 
@@ -88,6 +88,8 @@ pub enum Command {
     Token(token::Args),
     /// What operators did, and why
     Audit(audit::Args),
+    /// Erase what others wrote about one notification; what became of it stays
+    Erase(erase::Args),
     /// Set up the broker: topics, groups, policies, and each group's place in its topics
     Init(init::Args),
     /// Ask a service whether it is healthy: exit code 0 or 1 (health checks of containers)
@@ -144,6 +146,7 @@ impl Command {
             Self::Audit(args) => args.output.json,
             Self::Pending(args) => args.output.json,
             Self::Init(args) => args.output.json,
+            Self::Erase(args) => args.output.json,
             Self::Half(args) => args.json(),
             Self::Doctor(args) => args.output.json,
             Self::Bank2(Bank2Command {

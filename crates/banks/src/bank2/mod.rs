@@ -95,8 +95,11 @@ pub async fn run(
         clock: Clock::system(),
     };
     let database = bank.database.clone();
+    let forgetting = soft.run_until_cancelled_owned(bank.inbox.clone().forget_for_ever());
+    let forgetting = tokio::spawn(forgetting);
     ready(address);
     let served = service::http::serve(listener, http::routes(bank), shutdown).await;
+    forgetting.abort();
     database.close().await;
     served.context("serving bank2's HTTP")
 }

@@ -44,7 +44,7 @@ pub(super) async fn page(
     let mut attempts = Vec::with_capacity(rows.len());
     for row in &rows {
         ids.push(row.try_get::<String, _>("attempt_id")?);
-        attempts.push(attempt(row)?);
+        attempts.push(attempt(row, state.record.sealer())?);
     }
     let more = page::cut(&mut attempts, limit);
     page::cut(&mut ids, limit);

@@ -1,11 +1,13 @@
 //! `GET /v1/dead-letters/export`: whole letters, page by page, for files.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use notification::api::letters::{LetterExport, LettersExport};
 use notification::api::notifier::LettersQuery;
 use service::extract::{Json, Query};
+use service::problem::Problem;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
@@ -15,6 +17,7 @@ use super::letters;
 use super::page::limit;
 use crate::letters::id::LetterId;
 use crate::record::columns::{number, number_if_any, parsed};
+use crate::record::letters as stored;
 
 /// The largest page, and half of it the usual one: bodies are up to 256 KiB.
 const MOST: u32 = 200;
@@ -39,7 +42,10 @@ pub(super) async fn page(
     rows.truncate(limit as usize);
     let (mut taken, mut bytes) = (Vec::with_capacity(rows.len()), 0);
     for row in &rows {
-        let body: Vec<u8> = row.try_get("body")?;
+        let LetterId { key, generation } = LetterId::read(row)?;
+        let body = state.record.sealer();
+        let body = body.open(row.try_get("body")?, &stored::name(&key, generation));
+        let body = body.map_err(|shut| Problem::new(StatusCode::CONFLICT, shut.to_string()))?;
         bytes += body.len();
         if bytes > BODIES && !taken.is_empty() {
             more = true;

@@ -1,7 +1,10 @@
 //! Finding a notification or a letter by the ending of its number, as a person types it.
 //!
-//! The tables keep each number reversed in the indexed column `tail`, so that an ending is a
-//! range. Four characters are the fewest; what fits more than one number is refused with a list.
+//! Letters keep their number reversed in the indexed column `tail`, so that an ending is a range;
+//! notifications are looked through ([`walk`]). Four characters are the fewest; what fits more than
+//! one number is refused with a list.
+
+mod walk;
 
 use axum::http::StatusCode;
 use notification::api::notifier::NotificationQuery;
@@ -26,13 +29,6 @@ pub(super) enum Table {
 }
 
 impl Table {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Notification => "notification",
-            Self::DeadLetter => "dead_letter",
-        }
-    }
-
     const fn noun(self) -> &'static str {
         match self {
             Self::Notification => "notification",
@@ -50,7 +46,10 @@ pub(super) async fn one(
 ) -> Result<Key, Failure> {
     let tail = tail(ending)?;
     let noun = table.noun();
-    let mut keys = matching(db, table, &tail, narrowed).await?;
+    let mut keys = match table {
+        Table::Notification => walk::matching(db, &ending.to_ascii_lowercase(), narrowed).await?,
+        Table::DeadLetter => matching(db, &tail, narrowed).await?,
+    };
     match keys.len() {
         0 => {
             let detail = format!("no {noun} ends in {ending:?}");
@@ -74,14 +73,12 @@ fn tail(ending: &str) -> Result<String, Failure> {
 
 async fn matching(
     db: &mut AnyConnection,
-    table: Table,
     tail: &str,
     narrowed: &NotificationQuery,
 ) -> Result<Vec<Key>, Failure> {
-    let mut text = format!(
-        "SELECT DISTINCT group_name, tx_no, source FROM {} WHERE tail >= ? AND tail < ?",
-        table.name()
-    );
+    let mut text = "SELECT DISTINCT group_name, tx_no, source FROM dead_letter \
+         WHERE tail >= ? AND tail < ?"
+        .to_owned();
     if narrowed.group.is_some() {
         text.push_str(" AND group_name = ?");
     }

@@ -20,6 +20,7 @@ use crate::letters::failing;
 use crate::letters::id::LetterId;
 use crate::operator::Operator;
 use crate::record::columns::parsed;
+use crate::seal::Sealer;
 
 /// `POST /v1/dead-letters/{ending}/resend`.
 pub(super) async fn resend(
@@ -32,7 +33,7 @@ pub(super) async fn resend(
     let now_ms = state.clock.now_ms();
     let mut db = state.record.database().read().await?;
     let (letter, row) = letters::resolve(&mut db, &ending, &narrowed).await?;
-    refuse_unsendable(&mut db, &letter, &row).await?;
+    refuse_unsendable(&mut db, state.record.sealer(), &letter, &row).await?;
     if !asked.anyway {
         refuse_while_failing(&mut db, &parsed(&row, "endpoint_id")?, now_ms).await?;
     }
@@ -86,10 +87,11 @@ pub(super) async fn refuse_while_failing(
 /// Refuses what could not be sent as it was.
 async fn refuse_unsendable(
     db: &mut AnyConnection,
+    sealer: &Sealer,
     letter: &LetterId,
     row: &AnyRow,
 ) -> Result<(), Failure> {
-    let why = crate::letters::unsendable(db, letter, parsed(row, "reason")?).await?;
+    let why = crate::letters::unsendable(db, sealer, letter, parsed(row, "reason")?).await?;
     match why {
         None => Ok(()),
         Some(why) => {

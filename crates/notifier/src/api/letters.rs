@@ -20,6 +20,7 @@ use crate::copy::Key;
 use crate::letters::chosen::{Chosen, ORDER};
 use crate::letters::id::{LetterId, NotAnId, Place};
 use crate::record::columns::{number, number_if_any, parsed};
+use crate::record::letters as stored;
 
 /// The largest page; the usual one is half of it.
 const MOST: u32 = 500;
@@ -88,8 +89,10 @@ pub(super) async fn show(
     Query(narrowed): Query<NotificationQuery>,
 ) -> Result<Json<LetterDetail>, Failure> {
     let mut db = state.record.database().read().await?;
-    let (_, row) = resolve(&mut db, &ending, &narrowed).await?;
-    let body: Vec<u8> = row.try_get("body")?;
+    let (id, row) = resolve(&mut db, &ending, &narrowed).await?;
+    let name = stored::name(&id.key, id.generation);
+    let body = state.record.sealer().open(row.try_get("body")?, &name);
+    let body = body.map_err(|shut| Problem::new(StatusCode::CONFLICT, shut.to_string()))?;
     Ok(Json(LetterDetail {
         letter: letter(&row)?,
         content_type: row.try_get("content_type")?,

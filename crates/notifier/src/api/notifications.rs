@@ -16,12 +16,13 @@ use super::failure::Failure;
 use super::find::{self, Table};
 use crate::copy::Key;
 use crate::record::columns::{number, number_if_any, parsed, parsed_if_any};
+use crate::seal::Sealer;
 
 const RECORD: &str = "SELECT group_name, tx_no, source, endpoint_id, event_type, business_key, state, generation, attempts, \
      parks, next_due_ms, first_seen_ms, updated_ms FROM notification \
      WHERE group_name = ? AND tx_no = ? AND source = ?";
 
-const ATTEMPTS: &str = "SELECT generation, number, url, started_ms, took_ms, verdict, status, \
+const ATTEMPTS: &str = "SELECT attempt_id, generation, number, url, started_ms, took_ms, verdict, status, \
      error, response_excerpt, next_due_ms, worker FROM attempt \
      WHERE group_name = ? AND tx_no = ? AND source = ? ORDER BY started_ms, attempt_id";
 
@@ -44,10 +45,14 @@ pub(super) async fn show(
     let line = state.directory.line(&notification.endpoint);
     let own = line.and_then(|line| line.endpoint().ladder.clone());
     let ladder = subscribed.map(|subscribed| subscribed.ladders.of(own.as_ref()));
+    let sealer = state.record.sealer();
     Ok(Json(NotificationView {
         notification,
         ladder_ms: ladder.map(|ladder| ladder.rungs_ms()).unwrap_or_default(),
-        attempts: attempts.iter().map(attempt).collect::<Result<_, _>>()?,
+        attempts: attempts
+            .iter()
+            .map(|row| attempt(row, sealer))
+            .collect::<Result<_, _>>()?,
         letters: letters.iter().map(letter).collect::<Result<_, _>>()?,
     }))
 }
@@ -80,8 +85,14 @@ pub(super) fn record(row: &AnyRow) -> Result<Record, sqlx::Error> {
     })
 }
 
-pub(super) fn attempt(row: &AnyRow) -> Result<Attempt, sqlx::Error> {
+pub(super) fn attempt(row: &AnyRow, sealer: &Sealer) -> Result<Attempt, sqlx::Error> {
+    let id: String = row.try_get("attempt_id")?;
     let excerpt: Option<Vec<u8>> = row.try_get("response_excerpt")?;
+    // One that stays shut says why, in its place.
+    let shown = |stored| match sealer.open(stored, &id) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(shut) => format!("({shut})"),
+    };
     Ok(Attempt {
         generation: number(row, "generation")?,
         number: number(row, "number")?,
@@ -91,7 +102,7 @@ pub(super) fn attempt(row: &AnyRow) -> Result<Attempt, sqlx::Error> {
         verdict: parsed(row, "verdict")?,
         status: number_if_any(row, "status")?,
         error: parsed_if_any(row, "error")?,
-        excerpt: excerpt.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+        excerpt: excerpt.map(shown),
         next_due_ms: row.try_get("next_due_ms")?,
         worker: row.try_get("worker")?,
     })

@@ -14,6 +14,7 @@ mod url_pattern;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use notification::{Invalid, Ladder};
 
@@ -76,6 +77,23 @@ impl fmt::Debug for OperatorToken {
 }
 
 impl Config {
+    /// How long the longest ladder of the file's endpoints is climbed, and whose it is. What an
+    /// endpoint leaves to its group's policy counts as RocketMQ's own.
+    fn longest_ladder(&self) -> (Duration, &str) {
+        let usual = Ladder::default();
+        let climbed = |endpoint: &EndpointConfig| {
+            let own = self.ladder.as_ref().or(endpoint.ladder.as_ref());
+            let ladder = own.unwrap_or(&usual);
+            let rungs: Duration = ladder.rungs().iter().sum();
+            ladder.max_age().map_or(rungs, |age| rungs.min(age))
+        };
+        let endpoints = self.endpoints.iter();
+        endpoints
+            .map(|endpoint| (climbed(endpoint), endpoint.id.as_str()))
+            .max()
+            .unwrap_or((Duration::ZERO, "there is none"))
+    }
+
     /// Checks each section and that they fit together.
     pub fn check(&self) -> Result<(), Invalid> {
         self.notifier.check()?;
@@ -90,6 +108,7 @@ impl Config {
                 return Err(Invalid::new("endpoint.id", &endpoint.id, "each id once"));
             }
         }
+        self.notifier.check_retention(self.longest_ladder())?;
         let mut pairs = BTreeSet::new();
         for subscription in &self.subscriptions {
             // Its endpoint may be one of the table: see `alarm::endpoint_unknown`.

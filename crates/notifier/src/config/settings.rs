@@ -7,6 +7,8 @@ use std::time::Duration;
 use notification::Invalid;
 use serde::Deserialize;
 
+use crate::seal::{Bodies, Excerpts, Sealer};
+
 /// `[notifier]` of `ringback.toml`.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -41,6 +43,19 @@ pub struct Settings {
     /// least two leases, whatever stands here.
     #[serde(with = "humantime_serde")]
     pub overdue_after: Duration,
+    /// How long what is over stays on record: at least the longest ladder and `resend_window`.
+    #[serde(with = "humantime_serde")]
+    pub retention: Duration,
+    /// How long an initiator may send the same notification anew: the longest `relay_max_age` of all
+    /// initiators. What is delivered must be remembered for as long, or it would be rung again.
+    #[serde(with = "humantime_serde")]
+    pub resend_window: Duration,
+    /// What becomes of the beginnings of receivers' answers: `keep`, `omit` or `encrypt`.
+    pub excerpts: Excerpts,
+    /// What becomes of dead letters' bodies: `keep` or `encrypt`.
+    pub bodies: Bodies,
+    /// The keys that they are encrypted with: `<id> <base64 of 32 bytes>` a line, the newest first.
+    pub content_keys_file: Option<std::path::PathBuf>,
     /// The name under which this process signs its attempts; `host:pid` if absent.
     pub worker: Option<String>,
     /// Where the record lies. Like `database_file` it is read by whoever makes [`super::Config::database`]
@@ -49,6 +64,9 @@ pub struct Settings {
     /// A file that holds that URL instead.
     pub database_file: Option<std::path::PathBuf>,
 }
+
+/// In seconds.
+const DAY: u64 = 86_400;
 
 /// The longest that a transaction on the record may take before it is given up and redone.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
@@ -65,6 +83,11 @@ impl Default for Settings {
             dlq_interval: Duration::from_secs(10),
             encryption_key_file: None,
             overdue_after: Duration::from_secs(600),
+            retention: Duration::from_secs(90 * DAY),
+            resend_window: Duration::from_secs(30 * DAY),
+            excerpts: Excerpts::default(),
+            bodies: Bodies::default(),
+            content_keys_file: None,
             worker: None,
             database: None,
             database_file: None,
@@ -102,6 +125,8 @@ impl Settings {
         span("longest_deferral", self.longest_deferral, 1_000, 12 * 3600)?;
         span("dlq_interval", self.dlq_interval, 100, 3600)?;
         span("overdue_after", self.overdue_after, 1_000, 7 * 24 * 3600)?;
+        span("retention", self.retention, 1, 3650 * DAY)?;
+        span("resend_window", self.resend_window, 0, 365 * DAY)?;
         if !(1..=65_536).contains(&self.permits) {
             return Err(Invalid::new("notifier.permits", self.permits, "1 to 65536"));
         }
@@ -118,6 +143,36 @@ impl Settings {
         self.overdue_after.max(self.lease * 2)
     }
 
+    /// Refuses a retention that forgets what may still be asked about. `longest` is the time that the
+    /// longest ladder takes, and whose it is.
+    pub(crate) fn check_retention(&self, longest: (Duration, &str)) -> Result<(), Invalid> {
+        let (climbed, whose) = longest;
+        let least = climbed + self.resend_window;
+        if self.retention >= least {
+            return Ok(());
+        }
+        let limit = format!(
+            "at least {}: the longest ladder ({whose}: {}) and notifier.resend_window ({})",
+            in_days(least),
+            in_days(climbed),
+            in_days(self.resend_window),
+        );
+        Err(Invalid::new(
+            "notifier.retention",
+            in_days(self.retention),
+            limit,
+        ))
+    }
+
+    /// What seals content, with its keys read.
+    pub(crate) fn sealer(&self) -> Result<Sealer, Invalid> {
+        Sealer::new(
+            self.excerpts,
+            self.bodies,
+            self.content_keys_file.as_deref(),
+        )
+    }
+
     /// The name to sign attempts with.
     pub(crate) fn worker(&self) -> String {
         self.worker.clone().unwrap_or_else(service::worker::name)
@@ -126,6 +181,17 @@ impl Settings {
     /// Half the feed's lag at most, so that what a page left out can't commit behind it.
     pub(crate) fn write_deadline(&self) -> Duration {
         WRITE_DEADLINE.min(self.feed_lag / 2)
+    }
+}
+
+/// A long span as it is configured: `33d 1h`, where others count months.
+fn in_days(span: Duration) -> String {
+    let days = span.as_secs() / DAY;
+    let rest = span - Duration::from_secs(days * DAY);
+    match (days, rest.is_zero()) {
+        (0, _) => humantime::format_duration(span).to_string(),
+        (_, true) => format!("{days}d"),
+        (_, false) => format!("{days}d {}", humantime::format_duration(rest)),
     }
 }
 

@@ -213,3 +213,18 @@ fn an_endpoint_at_an_address_that_is_not_allowed_is_refused_at_the_start() {
     assert_eq!(with(&own("bank2")).check(), Ok(()));
     assert!(with(&own("bank3")).check().is_err());
 }
+
+#[test]
+fn a_retention_that_the_longest_ladder_outlives_is_refused_with_both_named() {
+    let short = USUAL.replacen("permits = 1024", "retention = \"33d\"", 1);
+    config(&short).check().unwrap();
+    let long = short.replacen("ladder = \"rocketmq\"", "ladder = \"1d,1d,1d,1h\"", 1);
+    assert_eq!(
+        config(&long).check().unwrap_err().to_string(),
+        "notifier.retention: \"33d\" is refused: at least 33d 1h: the longest ladder (bank2: 3d 1h) \
+         and notifier.resend_window (30d)"
+    );
+    // An age ends a ladder before its rungs do.
+    let aged = long.replacen("1d,1h\"", "1d,1h max 1d\"", 1);
+    config(&aged).check().unwrap();
+}

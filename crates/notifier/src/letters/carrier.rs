@@ -168,7 +168,7 @@ impl Carrier {
         let database = self.record.database();
         let look = async {
             let mut db = database.read().await?;
-            let mut letters = step::candidates(&mut db, job, allowed).await?;
+            let mut letters = step::candidates(&mut db, self.record.sealer(), job, allowed).await?;
             if letters.is_empty() {
                 return Ok(Next::Finish);
             }

@@ -18,6 +18,7 @@ use crate::record::columns::parsed;
 use crate::record::failure::Failure;
 use crate::record::insert::Insert;
 use crate::resend::SendRequest;
+use crate::seal::Sealer;
 
 /// The most letters of one step: a transaction of some ten milliseconds.
 pub(super) const MOST: usize = 64;
@@ -52,6 +53,7 @@ pub(super) enum Stepped {
 /// The next letters of a job, oldest first.
 pub(super) async fn candidates(
     db: &mut AnyConnection,
+    sealer: &Sealer,
     job: &Job,
     most: usize,
 ) -> Result<Vec<Candidate>, DatabaseError> {
@@ -72,7 +74,7 @@ pub(super) async fn candidates(
         };
         let reason = parsed(&row, "reason")?;
         let refused = match job.kind {
-            JobKind::Resend => unsendable(db, &place.id, reason).await?,
+            JobKind::Resend => unsendable(db, sealer, &place.id, reason).await?,
             JobKind::Discard => None,
         };
         candidates.push(Candidate {
@@ -87,6 +89,7 @@ pub(super) async fn candidates(
 /// Why a letter can't be sent as it was, if it can't: N6 would bring it to life for nothing.
 pub(crate) async fn unsendable(
     db: &mut AnyConnection,
+    sealer: &Sealer,
     letter: &LetterId,
     reason: DeadReason,
 ) -> Result<Option<String>, DatabaseError> {
@@ -99,7 +102,7 @@ pub(crate) async fn unsendable(
         generation: letter.generation + 1,
         next_send_ms: 0,
     };
-    Ok(match request.letter(db).await? {
+    Ok(match request.letter(db, sealer).await? {
         Some(Ok(_)) => None,
         Some(Err(error)) => Some(format!("it can't be sent: {error}")),
         None => Some("it is gone".to_owned()),

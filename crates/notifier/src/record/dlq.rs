@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use super::entry::{Entry, Event, Moved};
 use super::failure::Failure;
 use super::in_list::InList;
+use super::write::Stamp;
 use super::{Record, columns, letters, read, write};
 use crate::copy::{Copy, Key, Reading};
 use crate::decide::Standing;
@@ -247,13 +248,18 @@ impl Record {
             }
         }
         let batch: Vec<&Entry> = entries.iter().collect();
-        let ids_ms = self.ids.next_ms(now_ms);
-        let moved = write::write(tx, &batch, "", ids_ms, now_ms).await?;
+        let stamp = Stamp {
+            worker: "",
+            sealer: self.sealer(),
+            ids_ms: self.ids.next_ms(now_ms),
+            now_ms,
+        };
+        let moved = write::write(tx, &batch, stamp).await?;
         if moved.contains(&Moved::No) {
             return Ok(Advanced::Elsewhere);
         }
         for entry in &lone {
-            letters::insert(tx, entry, reason(&entry.copy), now_ms).await?;
+            letters::insert(tx, entry, reason(&entry.copy), self.sealer(), now_ms).await?;
         }
         for (copy, stored_ms) in arrived {
             letters::forwarded(tx, &copy.key, copy.generation, stored_ms).await?;

@@ -146,6 +146,14 @@ impl Entry {
         }
     }
 
+    /// How long it is put away for without an attempt.
+    pub(super) fn step_ms(&self) -> i64 {
+        match &self.event {
+            Event::Parked { step_ms, .. } => *step_ms,
+            _ => 0,
+        }
+    }
+
     /// The attempt, if one was made.
     pub(super) fn attempt(&self) -> Option<&Attempt> {
         match &self.event {

@@ -11,6 +11,7 @@ use super::columns;
 use super::entry::Entry;
 use super::in_list::InList;
 use crate::copy::{Key, Reading};
+use crate::seal::Sealer;
 
 const INSERT: &str = "INSERT INTO dead_letter (group_name, tx_no, source, generation, tail, \
      endpoint_id, state, class, reason, attempts, last_status, last_error, died_ms, \
@@ -44,16 +45,24 @@ const NEWEST_REASON: &str = "SELECT reason FROM dead_letter \
 /// topic has the whole.
 const LARGEST_BODY: usize = notification::MAX_BODY;
 
+/// A letter's name, which its sealed body is bound to.
+pub(crate) fn name(key: &Key, generation: u32) -> String {
+    format!("{key}/{generation}")
+}
+
 /// N4's letter. It keeps the whole notification, because the broker's topic may lose it to
 /// retention.
 pub(super) async fn insert(
     db: &mut AnyConnection,
     entry: &Entry,
     reason: DeadReason,
+    sealer: &Sealer,
     now_ms: i64,
 ) -> Result<(), DatabaseError> {
     let copy = &entry.copy;
     let content = &copy.content;
+    let body = &content.body[..content.body.len().min(LARGEST_BODY)];
+    let name = name(&copy.key, copy.generation);
     let format = match copy.reading {
         Reading::Known | Reading::Unwanted | Reading::Malformed => columns::FORMAT,
         Reading::NewerFormat => 0,
@@ -79,7 +88,7 @@ pub(super) async fn insert(
         .bind(content.notify_url.as_deref())
         .bind(content.traceparent.as_deref())
         .bind(content.initiator_id.as_str())
-        .bind(&content.body[..content.body.len().min(LARGEST_BODY)])
+        .bind(sealer.body(body, &name))
         .bind(i64::from(format))
         .execute(&mut *db)
         .await?;

@@ -9,7 +9,7 @@ use sqlx::AnyConnection;
 use super::columns;
 use super::entry::{Entry, Event, Then};
 use super::insert::Insert;
-use super::write::state_after;
+use super::write::{Stamp, state_after};
 
 static NOTIFICATIONS: LazyLock<Insert> = LazyLock::new(|| {
     Insert::into(
@@ -97,7 +97,7 @@ pub(super) async fn insert_notifications(
 pub(super) async fn insert_attempts(
     db: &mut AnyConnection,
     entries: &[&Entry],
-    worker: &str,
+    stamp: Stamp<'_>,
 ) -> Result<(), DatabaseError> {
     let made = entries.iter().filter_map(|entry| match &entry.event {
         Event::Attempted { attempt, then } => Some((*entry, attempt, *then)),
@@ -111,10 +111,11 @@ pub(super) async fn insert_attempts(
                 Then::Again { next_due_ms } => Some(*next_due_ms),
                 Then::Delivered | Then::Dead(_) => None,
             };
-            let excerpt = (!attempt.excerpt.is_empty()).then(|| attempt.excerpt.to_vec());
+            let id = attempt.id.to_string();
+            let excerpt = stamp.sealer.excerpt(&attempt.excerpt, &id);
             let key = &entry.copy.key;
             query = query
-                .bind(attempt.id.to_string())
+                .bind(id)
                 .bind(key.group.as_str())
                 .bind(key.tx_no.to_string())
                 .bind(key.source.as_str())
@@ -130,7 +131,7 @@ pub(super) async fn insert_attempts(
                 .bind(excerpt)
                 .bind(next_due_ms)
                 .bind(i64::from(entry.copy.delivery_attempt))
-                .bind(worker);
+                .bind(stamp.worker);
         }
         query.execute(&mut *db).await?;
     }

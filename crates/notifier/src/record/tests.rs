@@ -1,6 +1,8 @@
 //! The N-rules on a real database, each broken on purpose.
 
 mod dlq;
+mod erasing;
+mod expiry;
 mod flushing;
 mod overdue;
 mod rules;
@@ -20,6 +22,7 @@ use super::{Record, RecordOptions, ids};
 use crate::copy::Copy;
 use crate::copy::tests::copy;
 use crate::decide::{ParkReason, Standing};
+use crate::seal::Sealer;
 
 const NOW: i64 = 1_700_000_000_000;
 
@@ -103,6 +106,7 @@ async fn open(database: &database::Database, clock: Clock) -> Record {
         places: 1024,
         write_deadline: std::time::Duration::from_secs(5),
         worker: "tester".into(),
+        sealer: Sealer::default(),
     };
     let opened = Record::open(database.clone(), options, clock).await;
     let (record, flusher) = opened.unwrap();

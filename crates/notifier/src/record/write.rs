@@ -3,7 +3,7 @@
 //! The first sight of a notification is inserted in the state that its first result gives it
 //! (N1 and the rule after it in one statement): if another process was quicker the INSERT is a
 //! duplicate, everything is rolled back, the rows are read again and the flush is redone. What has
-//! a row already moves by a conditional update ([`super::moves`]), so that a late failure never
+//! a row already moves by a conditional update ([`super::together`], [`super::moves`]), so that a late failure never
 //! overwrites a delivery. The attempt's row is written either way.
 
 use database::DatabaseError;
@@ -11,32 +11,44 @@ use notification::{NotificationState, OutcomeKind};
 use sqlx::AnyConnection;
 
 use super::entry::{Entry, Event, Moved, Row};
-use super::{ids, letters, moves, rows};
+use super::{ids, letters, rows, together};
+use crate::seal::Sealer;
 
-/// Writes a batch, in which each notification occurs once. The outcomes' ids carry `ids_ms`, which
-/// no clock sets back. The caller commits.
+/// What all rows of a flush have in common.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stamp<'a> {
+    /// Signs the attempts.
+    pub worker: &'a str,
+    /// Says how content is kept.
+    pub sealer: &'a Sealer,
+    /// What the outcomes' ids carry; no clock sets it back.
+    pub ids_ms: i64,
+    pub now_ms: i64,
+}
+
+/// Writes a batch, in which each notification occurs once. The caller commits.
 pub(super) async fn write(
     db: &mut AnyConnection,
     batch: &[&Entry],
-    worker: &str,
-    ids_ms: i64,
-    now_ms: i64,
+    stamp: Stamp<'_>,
 ) -> Result<Vec<Moved>, DatabaseError> {
+    let now_ms = stamp.now_ms;
     let (new, known): (Vec<&Entry>, Vec<&Entry>) =
         batch.iter().partition(|entry| entry.row == Row::Absent);
     rows::insert_notifications(db, &new, now_ms).await?;
-    let mut moved = Vec::with_capacity(batch.len());
-    for entry in batch {
-        moved.push(match entry.row {
+    let mut known_moved = together::apply(db, &known, now_ms).await?.into_iter();
+    let moved: Vec<Moved> = batch
+        .iter()
+        .map(|entry| match entry.row {
             Row::Absent => Moved::Yes,
-            Row::Present => moves::apply(db, entry, now_ms).await?,
-        });
-    }
+            Row::Present => known_moved.next().unwrap_or(Moved::No),
+        })
+        .collect();
     for (entry, moved) in batch.iter().zip(&moved) {
         if *moved == Moved::Yes
             && let Some(reason) = entry.death()
         {
-            letters::insert(db, entry, reason, now_ms).await?;
+            letters::insert(db, entry, reason, stamp.sealer, now_ms).await?;
         }
     }
     let delivered: Vec<&Entry> = known.iter().copied().filter(|e| e.delivered()).collect();
@@ -47,8 +59,8 @@ pub(super) async fn write(
         .filter(|e| e.copy.generation > 0)
         .collect();
     letters::forget_send_requests(db, &resent).await?;
-    rows::insert_attempts(db, batch, worker).await?;
-    let outcomes = outcomes(batch, &moved, ids_ms);
+    rows::insert_attempts(db, batch, stamp).await?;
+    let outcomes = outcomes(batch, &moved, stamp.ids_ms);
     rows::insert_outcomes(db, &outcomes, now_ms).await?;
     Ok(moved)
 }

@@ -15,8 +15,10 @@ use tokio::time::timeout;
 
 use super::entry::{Entry, Moved};
 use super::failure::Failure;
+use super::write::Stamp;
 use super::{RecordOptions, ids, letters, read, write};
 use crate::copy::Key;
+use crate::seal::Sealer;
 use crate::store_health::StoreHealth;
 
 /// Something to write; `done` is answered when it is durable.
@@ -40,6 +42,7 @@ pub(super) struct Writer {
     pub(super) health: StoreHealth,
     write_deadline: Duration,
     worker: String,
+    sealer: Sealer,
     ids: Arc<ids::Forward>,
     clock: Clock,
 }
@@ -103,6 +106,7 @@ impl Writer {
             health,
             write_deadline: options.write_deadline,
             worker: options.worker,
+            sealer: options.sealer,
             ids,
             clock,
         }
@@ -119,10 +123,15 @@ impl Writer {
         let mut tx = self.database.begin().await?;
         // Taken late: a page of the feed ends some seconds before now.
         let now_ms = self.clock.now_ms();
-        let ids_ms = self.ids.next_ms(now_ms);
+        let stamp = Stamp {
+            worker: &self.worker,
+            sealer: &self.sealer,
+            ids_ms: self.ids.next_ms(now_ms),
+            now_ms,
+        };
         let written = async {
             let entries = entries(batch);
-            let moved = write::write(&mut tx, &entries, &self.worker, ids_ms, now_ms).await?;
+            let moved = write::write(&mut tx, &entries, stamp).await?;
             for task in batch {
                 if let Task::Forwarded {
                     key, generation, ..

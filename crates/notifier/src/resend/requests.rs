@@ -7,7 +7,8 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use crate::copy::Key;
-use crate::record::columns;
+use crate::record::{columns, letters};
+use crate::seal::{Sealer, Shut};
 
 /// The most requests that are claimed at once.
 pub(super) const AT_ONCE: usize = 64;
@@ -116,6 +117,7 @@ impl SendRequest {
     pub(crate) async fn letter(
         &self,
         db: &mut AnyConnection,
+        sealer: &Sealer,
     ) -> Result<Option<Result<Envelope, Unsendable>>, DatabaseError> {
         let row = sqlx::query(LETTER)
             .bind(self.key.group.as_str())
@@ -125,7 +127,7 @@ impl SendRequest {
             .fetch_optional(&mut *db)
             .await?;
         let letter = row.map(|row| Letter::read(&row)).transpose()?;
-        Ok(letter.map(|letter| letter.envelope(&self.key, self.generation)))
+        Ok(letter.map(|letter| letter.envelope(&self.key, self.generation, sealer)))
     }
 
     fn keyed(
@@ -143,8 +145,10 @@ impl SendRequest {
 /// Why a letter can't be sent again.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unsendable {
-    #[error("it is of a format that this notifier could not read")]
+    #[error("it is of a format that this notifier could not read, or its content was erased")]
     OtherFormat,
+    #[error("its body can't be read: {0}")]
+    Sealed(#[from] Shut),
     #[error("it is not a notification: {0}")]
     Invalid(#[from] Invalid),
     #[error(transparent)]
@@ -182,10 +186,17 @@ impl Letter {
     }
 
     /// The message anew, read back as whoever receives it will read it.
-    fn envelope(self, key: &Key, generation: u32) -> Result<Envelope, Unsendable> {
+    fn envelope(
+        mut self,
+        key: &Key,
+        generation: u32,
+        sealer: &Sealer,
+    ) -> Result<Envelope, Unsendable> {
         if self.format != columns::FORMAT {
             return Err(Unsendable::OtherFormat);
         }
+        let name = letters::name(key, generation.saturating_sub(1));
+        self.body = sealer.open(self.body, &name)?;
         let message = self.rebuilt(key, generation)?.to_message();
         Ok(Envelope::decode(
             &message.topic,

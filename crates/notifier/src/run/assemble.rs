@@ -27,6 +27,7 @@ use crate::parking::Sleepers;
 use crate::receive::Receiver;
 use crate::record::Record;
 use crate::resend::Resender;
+use crate::retention::Retention;
 use crate::ring::Ringer;
 use crate::sealing::Sealing;
 use crate::tokens::Tokens;
@@ -49,6 +50,7 @@ pub(super) struct Notifier {
     pub(super) resender: Resender,
     pub(super) tokens: Tokens,
     pub(super) dlq: Option<DlqReader>,
+    pub(super) retention: Retention,
     pub(super) producer: TransactionProducer,
     wake: Arc<Notify>,
     asked: Arc<Notify>,
@@ -94,6 +96,7 @@ impl Notifier {
             receivers: Vec::new(),
             resender: Resender {
                 database: record.database().clone(),
+                sealer: record.sealer().clone(),
                 producer: producer.clone(),
                 clock: clock.clone(),
                 wake: wake.clone(),
@@ -103,6 +106,7 @@ impl Notifier {
                 config.token.clone(),
                 clock.clone(),
             ),
+            retention: Retention::new(record.clone(), config.notifier.retention),
             dlq: DlqReader::new(config, record).context("broker.admin")?,
             producer,
             wake,

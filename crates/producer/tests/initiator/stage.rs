@@ -166,6 +166,7 @@ impl Stage {
             accepted_by: self.accepted_by.clone(),
             relay_after: [600, 3_600, 86_400].map(Duration::from_secs).to_vec(),
             relay_max_age: Duration::from_secs(30 * 86_400),
+            retention: Duration::from_secs(90 * 86_400),
             notifier: self.notifier.clone(),
             token: Token::new(TOKEN),
         }

@@ -224,3 +224,28 @@ async fn states_tell_applied_cancelled_and_unknown_per_source() {
     assert_eq!(elsewhere, [(number(1), InboxState::Unknown)]);
     assert!(bank.inbox.states(&other, &[]).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_number_is_forgotten_when_it_is_refused_anyway_and_not_before() {
+    let bank = bank().await;
+    let (clock, hand) = Clock::manual(i64::try_from(BORN_MS).unwrap());
+    let inbox = bank.inbox.clone().with_clock(clock);
+    for n in 0..=255 {
+        bank.credit(n, b"x").await.unwrap();
+    }
+    // Made by a clock that is a year ahead: its row is as old as the others'.
+    let ahead = TxNo::from_parts(BORN_MS + 365 * 86_400_000, [1; 10]);
+    let hash = body_hash(b"x");
+    let apply = || {
+        inbox.apply_once(&bank.source, &ahead, &hash, |tx| {
+            Box::pin(insert_credit(tx, ahead))
+        })
+    };
+    assert_eq!(apply().await.unwrap(), Applied::Applied);
+    hand.advance(RETENTION);
+    assert_eq!(inbox.forget().await.unwrap(), 0);
+    hand.advance(Duration::from_secs(2 * 3600));
+    assert_eq!(inbox.forget().await.unwrap(), 256);
+    assert_eq!(bank.count("inbox").await, 1);
+    assert_eq!(apply().await.unwrap(), Applied::Duplicate);
+}

@@ -9,6 +9,7 @@ pub mod demo;
 pub mod dlq;
 pub mod doctor;
 pub mod endpoint;
+pub mod erase;
 pub mod half;
 pub mod health;
 pub mod init;
@@ -40,6 +41,7 @@ pub async fn run(command: Command) -> Outcome {
         Command::Endpoint(args) => Box::pin(endpoint::run(args)).await,
         Command::Pending(args) => Box::pin(pending::run(args)).await,
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
+        Command::Erase(args) => erase::run(args).await,
         Command::Half(args) => Box::pin(half::run(args)).await,
         Command::Init(args) => Box::pin(init::run(args)).await,
         Command::Health(args) => Box::pin(health::run(args)).await,

@@ -160,3 +160,59 @@ async fn outcomes_sort_behind_older_ones_when_the_clock_is_set_back() {
          (SELECT MAX(tx_no) FROM outcome)";
     assert!(fixture.texts(late).await > before);
 }
+
+/// What a batch of known rows came to: its answers, and its rows.
+async fn second_results(
+    fixture: &Fixture,
+    copies: &[Copy],
+    event: impl Fn(usize) -> Event,
+) -> (Vec<Moved>, Vec<Standing>) {
+    let read: Vec<_> = join_all(copies.iter().map(|copy| fixture.standing(copy))).await;
+    // Somebody else delivers one of each kind in between.
+    for copy in &copies[16..20] {
+        let number = fixture.standing(copy).await.unwrap().attempts + 1;
+        let theirs = attempted(number, Then::Delivered);
+        fixture.write(copy, theirs).await;
+    }
+    let entries = copies.iter().zip(read).enumerate();
+    let writes = entries.map(|(n, (copy, read))| fixture.record.write(entry(copy, read, event(n))));
+    let moved = join_all(writes).await.into_iter().map(Result::unwrap);
+    let moved = moved.collect();
+    let rows = join_all(copies.iter().map(|copy| fixture.standing(copy))).await;
+    (moved, rows.into_iter().flatten().collect())
+}
+
+#[tokio::test]
+async fn of_many_known_rows_each_moves_by_its_own_rule_and_what_somebody_else_moved_is_told() {
+    let fixture = Fixture::new().await;
+    let copies = copies(160);
+    let firsts = copies
+        .iter()
+        .map(|copy| fixture.write(copy, attempted(1, again(1_000))));
+    join_all(firsts).await;
+    let event = |n: usize| match n % 4 {
+        0 => attempted(2, Then::Delivered),
+        1 => attempted(2, again(2_000 + i64::try_from(n).unwrap())),
+        2 => attempted(2, USED_UP),
+        _ => parked(3_000 + i64::try_from(n).unwrap()),
+    };
+    let (moved, rows) = second_results(&fixture, &copies, event).await;
+    for (n, (moved, row)) in moved.into_iter().zip(rows).enumerate() {
+        let due = |after_ms: i64| Some(NOW + after_ms + i64::try_from(n).unwrap());
+        let expected = match n {
+            16..20 => (Moved::No, State::Delivered, 2, None),
+            _ => match n % 4 {
+                0 => (Moved::Yes, State::Delivered, 2, None),
+                1 => (Moved::Yes, State::Waiting, 2, due(2_000)),
+                2 => (Moved::Yes, State::Dead, 2, None),
+                _ => (Moved::Yes, State::Waiting, 1, due(3_000)),
+            },
+        };
+        let found = (moved, row.state, row.attempts, row.next_due_ms);
+        assert_eq!(found, expected, "{n}");
+    }
+    let letters = "SELECT COUNT(*) FROM dead_letter WHERE last_status = 500";
+    assert_eq!(fixture.count(letters).await, 39);
+    let attempts = "SELECT COUNT(*) FROM attempt WHERE number = 2";
+    assert_eq!(fixture.count(attempts).await, 4 + 120);
+}

@@ -50,6 +50,7 @@ async fn a_closed_record_says_so() {
         places: 1,
         write_deadline: Duration::from_secs(1),
         worker: "tester".into(),
+        sealer: Sealer::default(),
     };
     let opened = Record::open(fixture.database.clone(), options, Clock::system()).await;
     let (record, flusher) = opened.unwrap();

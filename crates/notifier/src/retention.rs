@@ -1,0 +1,94 @@
+//! Retention: what is long over is removed from the record, a little at a time.
+//!
+//! It must outlive whatever may still ask. A copy may come back for as long as the longest ladder
+//! is climbed, and an initiator may send a notification anew for as long as its relay goes on: a
+//! delivery that was forgotten before then would be rung again. [`crate::config::Config::check`]
+//! holds the configuration to it.
+//!
+//! A pass comes every hour. Between two pages it rests four times as long as the page took, so that
+//! results are written meanwhile, and a record store that is away ends the pass. Of several replicas
+//! each does it: what one has removed the other does not find.
+
+use std::time::Duration;
+
+use database::DatabaseError;
+use service::shutdown::Shutdown;
+use tokio::time::{Instant, sleep};
+
+use crate::record::Record;
+use crate::record::expire::Expired;
+
+/// From the end of a pass to the next one.
+const BETWEEN: Duration = Duration::from_secs(3600);
+
+/// After the start, so that what has piled up is received first.
+const FIRST: Duration = Duration::from_secs(60);
+
+/// How much longer than a page it rests before the next.
+const RESTS: u32 = 4;
+
+/// Removes what is older than its span.
+#[derive(Debug)]
+pub(crate) struct Retention {
+    record: Record,
+    span: Duration,
+}
+
+impl Retention {
+    pub(crate) fn new(record: Record, span: Duration) -> Self {
+        Self { record, span }
+    }
+
+    /// Pass after pass, until the soft phase of the shutdown.
+    pub(crate) async fn run(self, shutdown: Shutdown) {
+        let soft = shutdown.soft();
+        let passes = async {
+            sleep(FIRST).await;
+            loop {
+                match self.pass().await {
+                    Ok(expired) if expired == Expired::default() => {}
+                    Ok(Expired {
+                        notifications,
+                        attempts,
+                        letters,
+                        outcomes,
+                    }) => tracing::info!(
+                        event = "record_expired",
+                        notifications,
+                        attempts,
+                        letters,
+                        outcomes
+                    ),
+                    // The flusher tells that the store is away; the next pass goes on.
+                    Err(error) => tracing::info!(event = "expiry_put_off", %error),
+                }
+                sleep(BETWEEN).await;
+            }
+        };
+        soft.run_until_cancelled(passes).await;
+    }
+
+    /// Everything that is older now.
+    pub(crate) async fn pass(&self) -> Result<Expired, DatabaseError> {
+        let span_ms = i64::try_from(self.span.as_millis()).unwrap_or(i64::MAX);
+        let before_ms = self.record.now_ms().saturating_sub(span_ms);
+        let mut all = Expired::default();
+        let mut walk = self.record.walk_behind("").await?;
+        while let Some(page) = walk {
+            let began = Instant::now();
+            let (expired, next) = self.record.expire_page(page, before_ms).await?;
+            all += expired;
+            walk = next;
+            sleep(began.elapsed() * RESTS).await;
+        }
+        loop {
+            let began = Instant::now();
+            let outcomes = self.record.expire_outcomes(before_ms).await?;
+            if outcomes == 0 {
+                return Ok(all);
+            }
+            all.outcomes += outcomes;
+            sleep(began.elapsed() * RESTS).await;
+        }
+    }
+}

@@ -9,7 +9,7 @@ WORKDIR /src
 COPY . .
 RUN rm -rf sql docker \
  && find . -type f ! -name Cargo.toml ! -name Cargo.lock -delete \
- && for manifest in crates/*/Cargo.toml tests/Cargo.toml; do \
+ && for manifest in crates/*/Cargo.toml tests/Cargo.toml bench/Cargo.toml; do \
       mkdir -p "${manifest%/*}/src" && : >"${manifest%/*}/src/lib.rs" || exit 1; \
     done \
  && echo 'fn main() {}' >crates/ringback/src/main.rs \
@@ -30,6 +30,7 @@ ARG PROFILE=release
 COPY Cargo.toml Cargo.lock ./
 COPY crates crates
 COPY tests tests
+COPY bench bench
 COPY sql sql
 RUN find crates sql -type f -exec touch {} + \
  && cargo build --locked --package ringback --profile "$PROFILE" \

@@ -145,12 +145,11 @@ pub(super) fn rows() -> Vec<Row> {
             refused(101),
         ),
         Row::new(
-            "413 before it has read the request",
-            vec![send(whole(
-                "413 Content Too Large",
-                "connection: close\r\n",
-                "",
-            ))],
+            "413 when it has only begun to read the request",
+            vec![
+                Step::Begin,
+                send(whole("413 Content Too Large", "connection: close\r\n", "")),
+            ],
             refused(413),
         ),
     ]

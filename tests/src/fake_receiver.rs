@@ -46,8 +46,12 @@ pub struct Ring {
 struct Script {
     rings: Vec<Ring>,
     once: VecDeque<Behaviour>,
+    treats: Option<Treatment>,
     otherwise: Option<Behaviour>,
 }
+
+/// Given a number and how often it was rung before: what to do, if it is treated apart.
+type Treatment = fn(&str, usize) -> Option<Behaviour>;
 
 #[derive(Debug, Clone)]
 struct Shared {
@@ -102,6 +106,11 @@ impl FakeReceiver {
     /// From now on, whatever has no behaviour of its own.
     pub fn otherwise(&self, behaviour: Behaviour) {
         self.script().otherwise = Some(behaviour);
+    }
+
+    /// From now on, some notifications apart from the others, by their numbers.
+    pub fn treats(&self, treatment: fn(&str, usize) -> Option<Behaviour>) {
+        self.script().treats = Some(treatment);
     }
 
     /// The next POSTs, one behaviour each, in this order.
@@ -164,13 +173,17 @@ async fn take(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> 
             .and_then(|id| id.to_str().ok())
             .unwrap_or_default()
             .to_owned();
+        let before = script.rings.iter().filter(|ring| ring.tx_no == tx_no);
+        let before = before.count();
+        let apart = script.treats.and_then(|treat| treat(&tx_no, before));
         script.rings.push(Ring {
             tx_no,
             at: Instant::now(),
             headers: headers.clone(),
             body: body.clone(),
         });
-        let next = script.once.pop_front().or_else(|| script.otherwise.clone());
+        let next = script.once.pop_front().or(apart);
+        let next = next.or_else(|| script.otherwise.clone());
         next.unwrap_or(Behaviour::Answer(200, r#"{"result":"applied"}"#.to_owned()))
     };
     match behaviour {

@@ -49,6 +49,25 @@ pub fn cluster() -> Option<PathBuf> {
     variable("RINGBACK_ROCKETMQ_CLUSTER").map(PathBuf::from)
 }
 
+/// An Apache RocketMQ that runs already.
+#[derive(Debug, Clone)]
+pub struct RocketMq {
+    /// Its gRPC service: `RINGBACK_ROCKETMQ`.
+    pub grpc: String,
+    /// Its administration: `RINGBACK_ROCKETMQ_ADMIN`.
+    pub admin: String,
+}
+
+/// The one that tests may use, if there is one.
+pub fn rocketmq() -> Option<RocketMq> {
+    let (grpc, admin) = (
+        variable("RINGBACK_ROCKETMQ"),
+        variable("RINGBACK_ROCKETMQ_ADMIN"),
+    );
+    let (grpc, admin) = grpc.zip(admin)?;
+    Some(RocketMq { grpc, admin })
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place where tests read the environment"

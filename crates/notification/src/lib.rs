@@ -29,7 +29,7 @@ pub use ids::{
     BusinessKey, ContentType, EndpointId, EventType, Group, InitiatorId, Source, TokenName, Topic,
 };
 pub use invalid::Invalid;
-pub use ladder::Ladder;
+pub use ladder::{Ladder, PRESETS};
 pub use message::{Envelope, Undecodable, WireMessage};
 pub use money::{fen_from_yuan, yuan};
 pub use notify::{MAX_BODY, Notification, body_hash};

@@ -168,7 +168,8 @@ impl Breaker {
             State::Closed { level, at } => {
                 let level = after(level, health, rule, now.saturating_duration_since(at));
                 self.state = State::Closed { level, at: now };
-                (level >= f64::from(rule.failures)).then(|| self.open(rule, now, now))
+                // What ran out in the seconds of a streak does not count.
+                (level.ceil() >= f64::from(rule.failures)).then(|| self.open(rule, now, now))
             }
             State::HalfOpen { since } if pass.probes => Some(match health {
                 Health::Well => {

@@ -133,7 +133,6 @@ pub(crate) struct Turn {
     _place: Taken,
 }
 
-#[allow(dead_code, reason = "what shows and changes lanes is on its way")]
 impl Lane {
     pub(crate) fn new(limits: LaneLimits) -> Self {
         let now = Instant::now();

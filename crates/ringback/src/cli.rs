@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    accounts, audit, bank2_repair, demo, dlq, doctor, endpoint, erase, half, health, init,
+    accounts, audit, bank2_repair, demo, dlq, doctor, endpoint, erase, half, health, init, ladder,
     notification, pending, serve, status, token, transfer, up,
 };
 use crate::screen::Format;
@@ -96,6 +96,8 @@ pub enum Command {
     Health(health::Args),
     /// Check broker, topics, groups, databases, services and receivers; each finding with how to mend it
     Doctor(doctor::Args),
+    /// Every attempt that a ladder gives, and when; or the ladders that have a name
+    Ladder(ladder::Args),
     /// Half messages at the broker, and what will become of each
     Half(half::Args),
     /// Run the embedded broker in this process
@@ -148,6 +150,7 @@ impl Command {
             Self::Init(args) => args.output.json,
             Self::Erase(args) => args.output.json,
             Self::Half(args) => args.json(),
+            Self::Ladder(args) => args.json(),
             Self::Doctor(args) => args.output.json,
             Self::Bank2(Bank2Command {
                 action: Some(Bank2Action::Repair(args)),

@@ -53,6 +53,8 @@ fn fifty_refusals_or_ten_silences_in_a_row_open_it() {
         50
     );
     assert_eq!(Bench::new().until_open(Health::Silent, Duration::ZERO), 10);
+    let apart = Duration::from_millis(20);
+    assert_eq!(Bench::new().until_open(Health::Silent, apart), 10);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Behaviour, World, eventually};
+use crate::support::{Behaviour, Proxy, Running, World, eventually, reach};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transfer_is_delivered_and_acknowledged() {
@@ -92,5 +92,64 @@ async fn of_two_copies_at_once_one_rings_and_the_other_waits_for_its_record() {
     })
     .await;
     assert_eq!(world.receiver.calls_of(tx_no).len(), 1);
+    notifier.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rung_longer_than_the_broker_hides_a_message_is_deferred_again_and_again() {
+    let world = World::new().await;
+    let proxy = Proxy::before(world.broker.address()).await;
+    world
+        .receiver
+        .script(|_, before| Behaviour::Answer(if before == 0 { 500 } else { 200 }));
+    let mut config = world.config();
+    config.broker = reach(&proxy.address());
+    // In place of twelve hours.
+    config.notifier.longest_deferral = Duration::from_millis(1_200);
+    config.endpoints[0].ladder = Some("5s".parse().unwrap());
+    let notifier = Running::start(config).await;
+    let tx_no = world.transfer().await;
+    let view = notifier.until(tx_no, "delivered").await;
+    assert_eq!((view.attempts.len(), view.notification.parks), (2, 0));
+    let calls = world.receiver.calls_of(tx_no);
+    let rung = calls[1].at - calls[0].at;
+    assert!(rung >= Duration::from_secs(5), "early: {rung:?}");
+    let asked_ms = proxy.asked_to_hide_ms();
+    assert!(asked_ms.iter().all(|ms| *ms <= 1_200), "{asked_ms:?}");
+    assert!(asked_ms.len() >= 4, "{asked_ms:?}");
+    notifier.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retry_after_lengthens_the_rung_of_its_message_and_pauses_the_whole_endpoint() {
+    let world = World::new().await;
+    let pause = Duration::from_secs(8);
+    world.receiver.script(move |_, before| match before {
+        0 => Behaviour::Later(429, pause),
+        _ => Behaviour::Answer(200),
+    });
+    let mut config = world.config();
+    config.endpoints[0].ladder = Some("1s,1s".parse().unwrap());
+    let notifier = Running::start(config).await;
+    let first = world.transfer().await;
+    notifier.until(first, "waiting").await;
+    // It has asked for no attempt at all, and this one it has not seen.
+    let second = world.transfer().await;
+    let parked = eventually("the second one parked", async || {
+        let view = notifier.find(second).await?;
+        (view.notification.parks > 0).then_some(view)
+    });
+    assert_eq!(parked.await.attempts.len(), 0, "no attempt, no rung");
+    for tx_no in [first, second] {
+        notifier.until(tx_no, "delivered").await;
+    }
+    let calls = world.receiver.calls();
+    let began = calls[0].at;
+    assert!(calls.iter().skip(1).all(|call| call.at - began >= pause));
+    assert_eq!(
+        world.receiver.calls_of(first).len(),
+        2,
+        "its attempt used its rung"
+    );
     notifier.stop().await;
 }

@@ -13,6 +13,7 @@ pub mod erase;
 pub mod half;
 pub mod health;
 pub mod init;
+pub mod ladder;
 pub mod notification;
 pub mod pending;
 pub mod serve;
@@ -43,6 +44,7 @@ pub async fn run(command: Command) -> Outcome {
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
         Command::Erase(args) => erase::run(args).await,
         Command::Half(args) => Box::pin(half::run(args)).await,
+        Command::Ladder(args) => ladder::run(&args),
         Command::Init(args) => Box::pin(init::run(args)).await,
         Command::Health(args) => Box::pin(health::run(args)).await,
         Command::Broker(args) => Box::pin(serve::broker(args)).await,

@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod endpoint;
 pub mod half;
 pub mod jobs;
+pub mod ladder;
 pub mod moment;
 pub mod notifications;
 pub mod pending;

@@ -189,6 +189,7 @@ async fn parks_count_themselves_and_use_no_rung() {
     fixture.write(&copy(), parked(30_000)).await;
     let row = fixture.standing(&copy()).await.unwrap();
     assert_eq!((row.attempts, row.parks), (0, 2));
+    assert_eq!(row.parked_ms, 40_000, "how long they last, in all");
     assert_eq!(row.next_due_ms, Some(NOW + 30_000));
     assert_eq!(fixture.outcomes().await, ["accepted"]);
     assert_eq!(fixture.count("SELECT COUNT(*) FROM attempt").await, 0);

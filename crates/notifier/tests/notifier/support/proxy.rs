@@ -4,8 +4,8 @@
 //! to name the proxy, so that a client stays with it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rocketmq_wire::v2;
 use rocketmq_wire::v2::messaging_service_client::MessagingServiceClient;
@@ -26,6 +26,8 @@ pub(crate) struct Proxy {
 struct Switches {
     drop_renewals: AtomicBool,
     dropped: AtomicUsize,
+    /// In milliseconds.
+    asked_to_hide: Mutex<Vec<u64>>,
 }
 
 impl Drop for Proxy {
@@ -69,6 +71,11 @@ impl Proxy {
     /// Everything passes again.
     pub(crate) fn pass_everything(&self) {
         self.switches.drop_renewals.store(false, Ordering::SeqCst);
+    }
+
+    /// For how long the broker was asked to hide messages, renewals among them; in milliseconds.
+    pub(crate) fn asked_to_hide_ms(&self) -> Vec<u64> {
+        self.switches.asked_to_hide.lock().unwrap().clone()
     }
 
     pub(crate) fn dropped(&self) -> usize {
@@ -138,6 +145,11 @@ impl MessagingService for Forward {
         &self,
         request: Request<v2::ChangeInvisibleDurationRequest>,
     ) -> Answer<v2::ChangeInvisibleDurationResponse> {
+        if let Some(span) = &request.get_ref().invisible_duration {
+            let ms = span.seconds * 1_000 + i64::from(span.nanos) / 1_000_000;
+            let mut asked = self.switches.asked_to_hide.lock().unwrap();
+            asked.push(u64::try_from(ms).unwrap());
+        }
         // Judged when it arrives: what is under way when the switch is thrown passes.
         let dropped = self.switches.drop_renewals.load(Ordering::SeqCst);
         let answer = self.broker().change_invisible_duration(request).await?;

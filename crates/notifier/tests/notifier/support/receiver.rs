@@ -21,6 +21,8 @@ pub(crate) enum Behaviour {
     /// Answer after a while.
     After(Duration, u16),
     Hang,
+    /// Answer with `Retry-After`.
+    Later(u16, Duration),
 }
 
 /// A request as it came, after its signature was verified.
@@ -162,7 +164,12 @@ async fn receive(
         before
     };
     let behaviour = shared.script.lock().unwrap()(&call, before);
+    let mut retry_after = HeaderMap::new();
     let status = match behaviour {
+        Behaviour::Later(status, after) => {
+            retry_after.insert("retry-after", after.as_secs().into());
+            status
+        }
         Behaviour::Answer(status) => status,
         Behaviour::After(delay, status) => {
             tokio::time::sleep(delay).await;
@@ -171,5 +178,5 @@ async fn receive(
         Behaviour::Hang => std::future::pending().await,
     };
     let text = format!("answer number {before}");
-    (StatusCode::from_u16(status).unwrap(), text).into_response()
+    (StatusCode::from_u16(status).unwrap(), retry_after, text).into_response()
 }

@@ -5,6 +5,8 @@
     reason = "a failed unwrap in a test is a failed test"
 )]
 
+mod at_random;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;

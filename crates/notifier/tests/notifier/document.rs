@@ -337,6 +337,13 @@ async fn each_operation_answers_as_the_document_says() {
             &none,
             200,
         ),
+        (
+            "delete",
+            "/v1/notifications/{ending}/content",
+            format!("/v1/notifications/{delivered}/content"),
+            &none,
+            200,
+        ),
         ("post", "/v1/endpoints", "/v1/endpoints".into(), &added, 201),
         ("get", "/v1/endpoints", "/v1/endpoints".into(), &none, 200),
         (

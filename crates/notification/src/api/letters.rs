@@ -127,7 +127,7 @@ impl JsonSchema for ResendRate {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^[0-9]+(/[sm])?$" })
+        schemars::json_schema!({ "type": "string", "minLength": 1 })
     }
 }
 

@@ -153,12 +153,14 @@ async fn each_operation_answers_as_the_document_says() {
     let delivered = world.transfer().await;
     notifier.until(delivered, "delivered").await;
     world.receiver.answer(422);
-    let [dead, discarded, withdrawn] = [
+    let [dead, discarded, withdrawn, slowly, quickly] = [
+        world.transfer().await,
+        world.transfer().await,
         world.transfer().await,
         world.transfer().await,
         world.transfer().await,
     ];
-    for tx_no in [dead, discarded, withdrawn] {
+    for tx_no in [dead, discarded, withdrawn, slowly, quickly] {
         notifier.until(tx_no, "dead").await;
     }
     world.receiver.answer(500);
@@ -176,7 +178,72 @@ async fn each_operation_answers_as_the_document_says() {
     }
     let added = json!({"endpoint": {"id": "shop", "url": world.receiver.url()}});
     let changed = json!({"endpoint": {"timeout": "5s"}});
+    let discard = |tx_no, rate| json!({"kind": "discard", "filter": {"key": tx_no}, "rate": rate, "reason": "many"});
+    // So slow that it has done nothing yet when it is stopped.
+    let (status, job) = notifier
+        .post("/v1/dead-letter-jobs", discard(slowly, "1/m"))
+        .await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{job}");
+    let job = |rest: &str| format!("/v1/dead-letter-jobs/{}{rest}", job["id"].as_str().unwrap());
+    let many = discard(quickly, "5/s");
     let asked: Vec<(&str, &str, String, &Value, u16)> = vec![
+        (
+            "post",
+            "/v1/dead-letter-jobs/dry-run",
+            "/v1/dead-letter-jobs/dry-run".into(),
+            &many,
+            200,
+        ),
+        (
+            "post",
+            "/v1/dead-letter-jobs",
+            "/v1/dead-letter-jobs".into(),
+            &many,
+            202,
+        ),
+        (
+            "get",
+            "/v1/dead-letter-jobs",
+            "/v1/dead-letter-jobs".into(),
+            &none,
+            200,
+        ),
+        (
+            "get",
+            "/v1/dead-letter-jobs/{id}",
+            job("?fate=true"),
+            &none,
+            200,
+        ),
+        (
+            "get",
+            "/v1/dead-letter-jobs/{id}/letters",
+            job("/letters"),
+            &none,
+            200,
+        ),
+        (
+            "post",
+            "/v1/dead-letter-jobs/{id}/stop",
+            job("/stop"),
+            &none,
+            200,
+        ),
+        (
+            "post",
+            "/v1/dead-letter-jobs/{id}/resume",
+            job("/resume"),
+            &none,
+            200,
+        ),
+        (
+            "get",
+            "/v1/dead-letters/export",
+            "/v1/dead-letters/export?limit=2".into(),
+            &none,
+            200,
+        ),
+        ("get", "/v1/pending", "/v1/pending".into(), &none, 200),
         ("get", "/health/live", "/health/live".into(), &none, 200),
         ("get", "/health/ready", "/health/ready".into(), &none, 200),
         (

@@ -56,10 +56,10 @@ impl Holds {
         let Some(_listed) = self.list_if_armed(step, tx_no) else {
             return;
         };
-        tracing::info!(step, %tx_no, "held");
+        tracing::info!(event = "held", step, %tx_no);
         // The sender lives in `self`, so the channel can't close while this borrows it.
         if releases.changed().await.is_ok() {
-            tracing::info!(step, %tx_no, "released");
+            tracing::info!(event = "released", step, %tx_no);
         }
     }
 

@@ -22,6 +22,6 @@ pub(crate) fn unavailable(detail: impl Into<String>) -> Problem {
 
 /// 503 for a database that can't be read; the log says why.
 pub(crate) fn unreadable(error: &DatabaseError) -> Problem {
-    tracing::warn!(%error, "database_unreadable");
+    tracing::warn!(event = "database_unreadable", %error);
     unavailable("the bank's database can't be read now; ask again")
 }

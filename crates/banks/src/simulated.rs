@@ -39,7 +39,7 @@ impl Simulated {
 ///
 /// Returns only if the kernel refused, which it does not for one's own process; it then aborts.
 pub fn die() -> ! {
-    tracing::warn!(pid = std::process::id(), "simulated_death");
+    tracing::warn!(event = "simulated_death", pid = std::process::id());
     let _refused =
         nix::sys::signal::kill(nix::unistd::Pid::this(), nix::sys::signal::Signal::SIGKILL);
     // SIGKILL is delivered before kill(2) returns to its own process's last thread; should another thread take

@@ -71,7 +71,7 @@ impl Process {
         while let Some(line) = self.stdout.next_line().await? {
             match serde_json::from_str::<Ready>(&line) {
                 Ok(ready) if ready.ready == kind.name() => return Ok(Some(ready.address)),
-                _ => tracing::debug!(service = kind.name(), line, "before_ready"),
+                _ => tracing::debug!(event = "before_ready", service = kind.name(), line),
             }
         }
         Ok(None)

@@ -3,7 +3,8 @@
 //! One list of routes ([`routes`]) makes both the router and the OpenAPI document. Before each
 //! handler stands its gate: token, role, deadline. What an operator does is written down in the
 //! transaction that does it. The bodies' types are in [`notification::api::notifier`], shared with
-//! whoever asks. Health and the document need no token.
+//! whoever asks. Health and the document need no token, and neither do
+//! metrics unless the configuration says so.
 
 mod attempts;
 mod audit;
@@ -17,6 +18,7 @@ mod health;
 mod letter_actions;
 mod letter_jobs;
 mod letters;
+mod metrics;
 mod notification_actions;
 mod notification_list;
 mod notifications;
@@ -41,9 +43,10 @@ use tokio::sync::Notify;
 
 use routes::{Route, delete, get, post};
 
-use crate::config::Destination;
+use crate::config::{Destination, Scraping};
 use crate::directory::Directory;
 use crate::ladders::Ladders;
+use crate::metrics::Metrics;
 use crate::record::Record;
 use crate::ring::Ringer;
 use crate::tokens::Tokens;
@@ -64,6 +67,8 @@ pub(crate) struct ApiState {
     pub wake: Arc<Notify>,
     /// Wakes whoever carries jobs on dead letters.
     pub asked: Arc<Notify>,
+    pub metrics: Metrics,
+    pub who_may_scrape: Scraping,
 }
 
 /// A subscription as the API shows it.
@@ -166,7 +171,8 @@ fn routes() -> Vec<Route> {
 
 /// The router of all routes.
 pub(crate) fn router(state: ApiState) -> Router {
-    routes::router(routes(), state)
+    let page = metrics::route(&state);
+    routes::router(routes(), state).merge(page)
 }
 
 /// The OpenAPI document of all routes.

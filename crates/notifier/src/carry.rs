@@ -29,6 +29,7 @@ use crate::endpoint::Target;
 use crate::in_hand::Hold;
 use crate::ladders::Ladders;
 use crate::lane::{Busy, Company, Turn};
+use crate::metrics::Meters;
 use crate::parking::Sleepers;
 use crate::record::Record;
 use crate::record::entry::{Attempt, Entry, Event, Moved, Then};
@@ -67,6 +68,7 @@ pub(crate) struct Carrier {
     pub record: Record,
     pub rules: Rules,
     pub permits: Permits,
+    pub meters: Arc<Meters>,
     pub others: Others,
     /// Shared by all subscriptions of the process.
     pub sleepers: Sleepers,
@@ -98,6 +100,17 @@ enum Reached {
     Stopping,
 }
 
+impl Parcel {
+    /// How old the notification is: since its first copy was born or seen, or since its resend.
+    fn age_since_birth(&self, now_ms: i64) -> Duration {
+        let seen_ms = match self.standing {
+            Some(row) if self.copy.generation == 0 => row.first_seen_ms,
+            _ => i64::MAX,
+        };
+        millis(now_ms - self.copy.born_ms.min(seen_ms))
+    }
+}
+
 impl Carrier {
     /// Waits until there is a ladder to climb: the endpoint's own, or the group's policy.
     pub(crate) async fn ladder_known(&self) {
@@ -111,6 +124,9 @@ impl Carrier {
     /// Carries a copy to wherever its decision leads.
     pub(crate) async fn carry(&self, mut parcel: Parcel, mut decision: Decision) {
         loop {
+            if !matches!(decision, Decision::Ring { .. }) {
+                self.meters.decided(&decision);
+            }
             let (number, due_ms) = match decision {
                 Decision::Ring {
                     number,
@@ -220,6 +236,10 @@ impl Carrier {
             endpoint,
             target,
         } = open;
+        self.meters.decided(&Decision::Ring {
+            number,
+            not_before_ms: 0,
+        });
         // Boxed, so that a task that waits, for its turn or for the record, is small.
         let rung = Box::pin(self.ringer.ring(&endpoint, &parcel.copy, number)).await;
         self.mind_the_clock(&line, &rung);
@@ -235,7 +255,10 @@ impl Carrier {
         let judgement = verdict::judge(&endpoint.acceptance, &ladder, number, age, &rung, dice);
         line.heard(judgement.heard.health, rung.finished_ms);
         mind_the_breaker(line.id(), turn.report(judgement.heard, rung.took));
-        let (then, status) = (judgement.then, rung.status);
+        let (verdict, error) = (judgement.verdict, judgement.error);
+        line.meters
+            .attempted(verdict, rung.status, error, rung.took);
+        let (then, status, finished_ms) = (judgement.then, rung.status, rung.finished_ms);
         let attempt = Self::attempt_row(&target, number, rung, judgement);
         let Some(moved) = self
             .write(&parcel, Event::Attempted { attempt, then })
@@ -244,12 +267,18 @@ impl Carrier {
             return;
         };
         match then {
-            Then::Delivered => self.acknowledge(parcel).await,
+            Then::Delivered => {
+                if moved == Moved::Yes {
+                    line.meters
+                        .delivered(number, parcel.age_since_birth(finished_ms));
+                }
+                self.acknowledge(parcel).await;
+            }
             Then::Again { next_due_ms } => {
                 let delay = decide::remainder(next_due_ms, self.clock.now_ms());
                 let delay = delay.min(self.rules.longest_deferral);
                 drop(parcel.hold);
-                settle::next_rung(parcel.delivery, &parcel.copy.key, delay).await;
+                settle::next_rung(parcel.delivery, &parcel.copy.key, delay, &self.meters).await;
             }
             Then::Dead(reason) => self.bury(parcel, moved, reason).await,
         }

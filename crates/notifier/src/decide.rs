@@ -105,6 +105,34 @@ pub(crate) enum ParkReason {
 }
 
 impl ParkReason {
+    /// Every reason, in the order of declaration.
+    pub(crate) const ALL: [Self; 9] = [
+        Self::NewerFormat,
+        Self::NoSlot,
+        Self::UnknownEndpoint,
+        Self::Disabled,
+        Self::AddressRefused,
+        Self::BreakerOpen,
+        Self::AskedToWait,
+        Self::NoEndpoint,
+        Self::UrlOutside,
+    ];
+
+    /// The word in metrics.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::NewerFormat => "newer_format",
+            Self::NoSlot => "no_slot",
+            Self::UnknownEndpoint => "unknown_endpoint",
+            Self::Disabled => "disabled",
+            Self::AddressRefused => "address_refused",
+            Self::BreakerOpen => "breaker_open",
+            Self::AskedToWait => "asked_to_wait",
+            Self::NoEndpoint => "no_endpoint",
+            Self::UrlOutside => "url_outside",
+        }
+    }
+
     /// The word in the record's `last_error` and in logs.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

@@ -26,6 +26,7 @@ use crate::egress::Egress;
 use crate::endpoint::Endpoint;
 use crate::failing::{Failing, News};
 use crate::lane::Lane;
+use crate::metrics::LineMeters;
 use crate::sealing::Sealing;
 
 use self::settings::Unusable;
@@ -76,6 +77,7 @@ pub(crate) struct Line {
     /// Keeps the alarm about messages with a URL outside of what is allowed rare.
     pub url_alarm: Seldom,
     failing: Mutex<Failing>,
+    pub meters: LineMeters,
     id: EndpointId,
     endpoint: RwLock<Arc<Endpoint>>,
 }
@@ -251,6 +253,7 @@ impl Line {
             egress_alarm: Seldom::default(),
             url_alarm: Seldom::default(),
             failing: Mutex::default(),
+            meters: LineMeters::default(),
             id: endpoint.id.clone(),
             endpoint: RwLock::new(Arc::new(endpoint)),
         }

@@ -320,6 +320,7 @@ impl DlqReader {
             if let Some(on_record) = letter.caught_up_from {
                 alarm::record_behind(&letter.key, letter.generation, on_record);
             }
+            self.record.meters().dead(&letter.key.group, letter.reason);
             alarm::dead_letter(
                 &letter.key,
                 letter.generation,

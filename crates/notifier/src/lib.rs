@@ -10,7 +10,7 @@
 //!
 //! Beside it: `letters` is what operators do about dead letters, one or many, `resend` sends those
 //! that live again, `overdue` finds what sleeps too long, `dlq` finds what the broker moved to
-//! its dead-letter topics by itself, `api` is what operators ask through, and `alarm` lists every event that should wake somebody.
+//! its dead-letter topics by itself, `api` is what operators ask through, `metrics` what is counted, and `alarm` lists every event that should wake somebody.
 //!
 //! The invariant: nothing is settled before its attempt is on record, and what is on record as
 //! delivered is not rung again. If the record store is down, results wait under the permits that
@@ -54,6 +54,7 @@ mod failing;
 mod inspect;
 mod ladders;
 mod letters;
+mod metrics;
 mod operator;
 mod overdue;
 mod retention;
@@ -67,7 +68,7 @@ mod whither;
 pub use config::{
     AddressRange, Basic, BreakerConfig, BreakerRule, Config, Destination, EgressConfig,
     EgressRules, EndpointConfig, Filter, GoneRule, Headers, Hidden, OperatorToken, Pattern, Ports,
-    ProxySetting, Scheme, Settings, SubscriptionConfig, TowardsTls, UrlPattern,
+    ProxySetting, Scheme, Scraping, Settings, SubscriptionConfig, TowardsTls, UrlPattern,
 };
 pub use inspect::{LetterOnRecord, letters_on_record};
 pub use rate::RateLimit;

@@ -41,6 +41,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::copy::Key;
 use crate::decide::Standing;
+use crate::metrics::RecordMeters;
 use crate::record::entry::{Entry, Moved};
 use crate::seal::Sealer;
 use crate::store_health::{Access, StoreHealth};
@@ -118,6 +119,7 @@ pub(crate) struct Record {
     write_deadline: Duration,
     sealer: Sealer,
     clock: Clock,
+    meters: Arc<RecordMeters>,
 }
 
 /// What the record needs to know of its process.
@@ -146,6 +148,7 @@ impl Record {
         let health = StoreHealth::default();
         let newest = rows::newest_outcome(&database).await?;
         let ids = Arc::new(ids::Forward::behind(newest));
+        let meters = Arc::<RecordMeters>::default();
         let record = Self {
             database: database.clone(),
             tasks,
@@ -155,8 +158,9 @@ impl Record {
             write_deadline: options.write_deadline,
             sealer: options.sealer.clone(),
             clock: clock.clone(),
+            meters: meters.clone(),
         };
-        let writer = Writer::new(database, health, options, ids, clock);
+        let writer = Writer::new(database, health, options, ids, clock, meters);
         let flusher = Flusher::new(writer, inbox);
         Ok((record, flusher))
     }
@@ -250,6 +254,16 @@ impl Record {
     /// The life of this database that the feed belongs to.
     pub(crate) fn epoch(&self) -> &str {
         &self.epoch
+    }
+
+    /// What was counted.
+    pub(crate) fn meters(&self) -> &Arc<RecordMeters> {
+        &self.meters
+    }
+
+    /// How many results wait to be written.
+    pub(crate) fn waiting(&self) -> usize {
+        self.tasks.max_capacity() - self.tasks.capacity()
     }
 
     /// Whether the database answers.

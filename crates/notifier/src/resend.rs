@@ -23,6 +23,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::alarm;
+use crate::metrics::RecordMeters;
 use crate::record::failure::Failure;
 use crate::seal::Sealer;
 
@@ -54,6 +55,7 @@ pub(crate) struct Resender {
     pub clock: Clock,
     /// Rung by the API when it has written a request.
     pub wake: Arc<Notify>,
+    pub meters: Arc<RecordMeters>,
 }
 
 /// A request that is ours for a while, with the message to send.
@@ -156,6 +158,7 @@ impl Resender {
             Ok(envelope) => self.send(&envelope).await,
             Err(unsendable) => Err(unsendable.into()),
         };
+        self.meters.resent(&sent);
         let after_ms = match sent {
             Ok(()) => {
                 tracing::info!(event = "resent", key = %request.key, request.generation);

@@ -11,6 +11,7 @@ use rocketmq::{Deferral, Delivery, SettleError};
 
 use crate::alarm;
 use crate::copy::Key;
+use crate::metrics::{Meters, Settled, Told};
 use crate::record::Record;
 
 /// Less lease than this is renewed before a message is forwarded: a forward that outlives its
@@ -18,34 +19,44 @@ use crate::record::Record;
 const LEASE_TO_FORWARD: Duration = Duration::from_secs(5);
 
 /// Done with it.
-pub(crate) async fn acknowledge(delivery: Delivery, key: &Key) {
-    log("ack", key, Box::pin(delivery.ack()).await);
+pub(crate) async fn acknowledge(delivery: Delivery, key: &Key, meters: &Meters) {
+    log(Told::Ack, key, Box::pin(delivery.ack()).await, meters);
 }
 
 /// An attempt was refused: back at the next rung. The broker's counter shows it.
-pub(crate) async fn next_rung(delivery: Delivery, key: &Key, delay: Duration) {
+pub(crate) async fn next_rung(delivery: Delivery, key: &Key, delay: Duration, meters: &Meters) {
     log(
-        "next_rung",
+        Told::NextRung,
         key,
         Box::pin(delivery.defer(delay, Deferral::CountsAttempt)).await,
+        meters,
     );
 }
 
 /// Back after this long without an attempt having been made.
-pub(crate) async fn rest(delivery: Delivery, key: &Key, delay: Duration) {
+pub(crate) async fn rest(delivery: Delivery, key: &Key, delay: Duration, meters: &Meters) {
     log(
-        "rest",
+        Told::Rest,
         key,
         Box::pin(delivery.defer(delay, Deferral::Suspended)).await,
+        meters,
     );
 }
 
 /// Moves a dead message to the dead-letter topic and notes that in its letter.
-pub(crate) async fn forward(mut delivery: Delivery, key: &Key, generation: u32, record: &Record) {
+pub(crate) async fn forward(
+    mut delivery: Delivery,
+    key: &Key,
+    generation: u32,
+    record: &Record,
+    meters: &Meters,
+) {
     if is_short(delivery.lease_left()) && Box::pin(delivery.renew()).await.is_err() {
         return;
     }
-    match Box::pin(delivery.dead_letter()).await {
+    let told = Box::pin(delivery.dead_letter()).await;
+    meters.settled(Told::Forward, settled(&told));
+    match told {
         Ok(()) => {
             if record.forwarded(key.clone(), generation).await.is_err() {
                 tracing::debug!(event = "closed_before_forwarded_was_noted", %key, generation);
@@ -61,7 +72,17 @@ fn is_short(left: Duration) -> bool {
     left < LEASE_TO_FORWARD
 }
 
-fn log(what: &str, key: &Key, result: Result<(), SettleError>) {
+fn settled(result: &Result<(), SettleError>) -> Settled {
+    match result {
+        Ok(()) => Settled::Ok,
+        Err(SettleError::LeaseLost) => Settled::LeaseLost,
+        Err(SettleError::Failed(_)) => Settled::Failed,
+    }
+}
+
+fn log(told: Told, key: &Key, result: Result<(), SettleError>, meters: &Meters) {
+    meters.settled(told, settled(&result));
+    let what = told.as_str();
     match result {
         Ok(()) => {}
         Err(SettleError::LeaseLost) => tracing::debug!(event = "lease_lost", what, %key),

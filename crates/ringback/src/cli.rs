@@ -282,7 +282,7 @@ fn command() -> clap::Command {
 /// Prints what clap has to say: help and version are wanted (exit code 0), the rest is wrong usage (2).
 pub fn report(error: &clap::Error) -> ExitCode {
     if error.print().is_err() {
-        tracing::debug!("nobody reads the usage text");
+        tracing::debug!(event = "usage_not_read");
     }
     ExitCode::from(if error.use_stderr() { 2 } else { 0 })
 }

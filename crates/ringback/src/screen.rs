@@ -88,7 +88,7 @@ pub fn line(text: &str) {
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::BrokenPipe => {
-            tracing::debug!("standard output is closed");
+            tracing::debug!(event = "output_closed");
         }
         Err(error) => {
             LOST.get_or_init(|| error.to_string());

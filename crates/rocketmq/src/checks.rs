@@ -68,14 +68,15 @@ impl Checks {
             let dropped = checks.dropped.fetch_add(1, Ordering::Relaxed) + 1;
             if dropped.is_power_of_two() {
                 tracing::warn!(
+                    event = "check_back_dropped",
                     dropped,
-                    "check_back_dropped: too many are in flight; the broker asks again"
+                    "too many are in flight; the broker asks again"
                 );
             }
             return;
         };
         let Some(half) = orphaned(command) else {
-            tracing::warn!(address = %asked_by, "check_back_unreadable");
+            tracing::warn!(event = "check_back_unreadable", address = %asked_by);
             return;
         };
         let (checks, caller, address) = (Arc::clone(checks), caller.clone(), asked_by.clone());
@@ -92,11 +93,21 @@ impl Checks {
         let resolution = match tokio::time::timeout(limits::TRANSACTION_RECORD, checking).await {
             Ok(Ok(resolution)) => resolution,
             Ok(Err(_panic)) => {
-                tracing::error!(message_id, checks, "check_panicked: nothing is answered");
+                tracing::error!(
+                    event = "check_panicked",
+                    message_id,
+                    checks,
+                    "nothing is answered"
+                );
                 return;
             }
             Err(_elapsed) => {
-                tracing::warn!(message_id, checks, "check_too_slow: nothing is answered");
+                tracing::warn!(
+                    event = "check_too_slow",
+                    message_id,
+                    checks,
+                    "nothing is answered"
+                );
                 return;
             }
         };
@@ -104,7 +115,12 @@ impl Checks {
             Resolution::Commit => v2::TransactionResolution::Commit,
             Resolution::Rollback => v2::TransactionResolution::Rollback,
             Resolution::Unknown => {
-                tracing::debug!(message_id, checks, "check_unknown: nothing is answered");
+                tracing::debug!(
+                    event = "check_unknown",
+                    message_id,
+                    checks,
+                    "nothing is answered"
+                );
                 return;
             }
         };
@@ -114,9 +130,9 @@ impl Checks {
             transaction_id: &half.transaction_id,
         };
         match transaction.end(caller, address, wire, Source::Check).await {
-            Ok(()) => tracing::info!(message_id, checks, ?resolution, "check_answered"),
+            Ok(()) => tracing::info!(event = "check_answered", message_id, checks, ?resolution),
             Err(error) => {
-                tracing::warn!(message_id, checks, %error, "check_answer_failed: the broker asks again")
+                tracing::warn!(event = "check_answer_failed", message_id, checks, %error, "the broker asks again")
             }
         }
     }
@@ -130,8 +146,9 @@ impl Checks {
             .is_err()
         {
             tracing::warn!(
+                event = "check_left_running",
                 running = self.running.len(),
-                "check_left_running: each ends by its own deadline"
+                "each ends by its own deadline"
             );
         }
     }
@@ -189,9 +206,9 @@ fn orphaned(command: v2::RecoverOrphanedTransactionCommand) -> Option<OrphanedHa
     if let Some(reason) = body_error {
         // The transaction's fate does not hang on the body.
         tracing::warn!(
+            event = "check_back_body_unreadable",
             message_id = system.message_id,
-            reason,
-            "check_back_body_unreadable"
+            reason
         );
     }
     Some(OrphanedHalf {

@@ -250,7 +250,7 @@ impl Dispatch<'_> {
 
     /// Its share of the time is over: others are asked first from here on.
     fn overdue(&mut self, tried: &Try) {
-        tracing::debug!(address = %tried.address, topic = self.topic, "send_overdue");
+        tracing::debug!(event = "send_overdue", address = %tried.address, topic = self.topic);
         self.caller.shared.endpoints.failed(&tried.address);
         self.caller.shared.routes.doubt(self.topic);
     }
@@ -293,7 +293,7 @@ impl Dispatch<'_> {
                 None
             }
             Err(error) if error.is_of_the_server() => {
-                tracing::debug!(%address, topic, %error, "send_tried_again");
+                tracing::debug!(event = "send_tried_again", %address, topic, %error);
                 if error.is_flow_control() {
                     self.counted -= 1;
                 }

@@ -159,7 +159,7 @@ fn told(error: InboxError) -> Problem {
             None => error.into(),
         },
         InboxError::Database(cause) => {
-            tracing::warn!(error = %cause, "not_applied");
+            tracing::warn!(event = "not_applied", error = %cause);
             error.into()
         }
         _ => error.into(),
@@ -199,6 +199,6 @@ async fn repair(State(bank): State<Bank2>) -> Result<StatusCode, Problem> {
     memory::repair(&bank.database)
         .await
         .map_err(|error| refusal::unreadable(&error))?;
-    tracing::info!("repaired");
+    tracing::info!(event = "repaired");
     Ok(StatusCode::NO_CONTENT)
 }

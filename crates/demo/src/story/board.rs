@@ -37,7 +37,7 @@ impl Board {
 
     /// Says what goes on.
     pub(super) fn tell(&self, what: &str) {
-        tracing::info!(what, "scene");
+        tracing::info!(event = "scene", what);
         (self.told)(what);
     }
 

@@ -28,12 +28,12 @@ impl Permits {
         Held(self.held.clone())
     }
 
-    pub(super) fn all(&self) -> usize {
+    pub(crate) fn all(&self) -> usize {
         self.all
     }
 
     /// How many are free.
-    pub(super) fn free(&self) -> usize {
+    pub(crate) fn free(&self) -> usize {
         self.all.saturating_sub(self.held.load(Ordering::Relaxed))
     }
 }

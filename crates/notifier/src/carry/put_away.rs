@@ -6,7 +6,7 @@ use notification::DeadReason;
 
 use super::{Carrier, Parcel, millis};
 use crate::alarm;
-use crate::decide::{self, ParkReason};
+use crate::decide::{self, Decision, ParkReason};
 use crate::lane::{Busy, Lane};
 use crate::parking;
 use crate::record::entry::{Event, Moved};
@@ -19,14 +19,14 @@ impl Carrier {
     /// Its notification needs nothing more.
     pub(super) async fn acknowledge(&self, parcel: Parcel) {
         drop(parcel.hold);
-        settle::acknowledge(parcel.delivery, &parcel.copy.key).await;
+        settle::acknowledge(parcel.delivery, &parcel.copy.key, &self.meters).await;
     }
 
     /// Back after a while; the record stays as it is.
     pub(super) async fn rest(&self, parcel: Parcel, delay: Duration) {
         drop(parcel.hold);
         let delay = delay.min(self.rules.longest_deferral);
-        settle::rest(parcel.delivery, &parcel.copy.key, delay).await;
+        settle::rest(parcel.delivery, &parcel.copy.key, delay, &self.meters).await;
     }
 
     /// Its endpoint is paused: back after a while, nothing counted. At its first hold it is put on
@@ -55,7 +55,10 @@ impl Carrier {
         let (key, generation) = (parcel.copy.key.clone(), parcel.copy.generation);
         match self.record.awaits_forwarding(&key, generation).await {
             // The hold lasts: a twin must not forward it a second time.
-            Ok(true) => settle::forward(parcel.delivery, &key, generation, &self.record).await,
+            Ok(true) => {
+                let (record, meters) = (&self.record, &self.meters);
+                settle::forward(parcel.delivery, &key, generation, record, meters).await;
+            }
             Ok(false) => self.acknowledge(parcel).await,
             // The store is down, which is told.
             Err(_) => self.rest(parcel, self.lease).await,
@@ -74,6 +77,8 @@ impl Carrier {
     /// Its lane takes nothing now: it comes back when the lane could (N5).
     pub(super) async fn turned_away(&self, lane: &Lane, parcel: Parcel, busy: Busy) {
         if !decide::may_be_parked(parcel.standing.as_ref()) {
+            self.meters
+                .decided(&Decision::Die(DeadReason::ParkedTooLong));
             return self.die(parcel, DeadReason::ParkedTooLong).await;
         }
         let reason = match busy {
@@ -81,6 +86,7 @@ impl Carrier {
             Busy::Open(_) => ParkReason::BreakerOpen,
             Busy::AskedToWait(_) => ParkReason::AskedToWait,
         };
+        self.meters.decided(&Decision::Park(reason));
         let step = lane.put_away(busy, &self.sleepers, fastrand::f64());
         self.park_for(parcel, reason, step).await;
     }
@@ -121,7 +127,7 @@ impl Carrier {
                 let (key, generation) = (&parcel.copy.key, parcel.copy.generation);
                 let endpoint = self.destination(&parcel.copy);
                 alarm::dead_letter(key, generation, &endpoint, reason);
-                settle::forward(parcel.delivery, key, generation, &self.record).await;
+                settle::forward(parcel.delivery, key, generation, &self.record, &self.meters).await;
                 // Held until now: a twin must not forward it a second time.
                 drop(parcel.hold);
             }

@@ -26,7 +26,7 @@ pub(crate) use endpoint::LONGEST_OVERLAP;
 pub use gone::GoneRule;
 pub(crate) use gone::Several;
 pub use lane::{BreakerConfig, BreakerRule};
-pub use settings::Settings;
+pub use settings::{Scraping, Settings};
 pub use subscription::{Destination, Filter, Pattern, SubscriptionConfig};
 pub use towards::{Basic, Headers, Hidden, TowardsTls};
 pub use url_pattern::UrlPattern;

@@ -56,6 +56,9 @@ pub struct Settings {
     pub bodies: Bodies,
     /// The keys that they are encrypted with: `<id> <base64 of 32 bytes>` a line, the newest first.
     pub content_keys_file: Option<std::path::PathBuf>,
+
+    /// Who may read the metrics, at `GET /metrics` of the API's address.
+    pub metrics: Scraping,
     /// The name under which this process signs its attempts; `host:pid` if absent.
     pub worker: Option<String>,
     /// Where the record lies. Like `database_file` it is read by whoever makes [`super::Config::database`]
@@ -67,6 +70,20 @@ pub struct Settings {
 
 /// In seconds.
 const DAY: u64 = 86_400;
+
+/// `[notifier] metrics`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scraping {
+    /// Whoever reaches the API's address, as most who scrape expect. The page names endpoints and
+    /// groups, and no notification.
+    #[default]
+    Open,
+    /// Whoever has a token, of either role.
+    Token,
+    /// Nobody: there is no such page.
+    Off,
+}
 
 /// The longest that a transaction on the record may take before it is given up and redone.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
@@ -88,6 +105,8 @@ impl Default for Settings {
             excerpts: Excerpts::default(),
             bodies: Bodies::default(),
             content_keys_file: None,
+
+            metrics: Scraping::default(),
             worker: None,
             database: None,
             database_file: None,

@@ -104,7 +104,7 @@ impl Flusher {
                 Err(error) => error,
             };
             if error.is_duplicate() {
-                tracing::debug!("row_made_elsewhere");
+                tracing::debug!(event = "row_made_elsewhere");
             } else {
                 self.writer.health.down(Access::Write, &error);
             }

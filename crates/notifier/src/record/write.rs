@@ -70,28 +70,29 @@ fn outcomes<'a>(batch: &[&'a Entry], moved: &[Moved], ids_ms: i64) -> Vec<rows::
     let mut outcomes = Vec::with_capacity(batch.len() * 2);
     let mut ids = ids::Series::at(ids_ms);
     for (entry, moved) in batch.iter().copied().zip(moved) {
-        let mut say = |kind| {
-            outcomes.push(rows::Outcome {
-                id: ids.next(),
-                entry,
-                kind,
-            })
-        };
-        if entry.row == Row::Absent {
-            say(match entry.event {
-                Event::Skipped => OutcomeKind::Skipped,
-                _ => OutcomeKind::Accepted,
-            });
-        }
-        if *moved == Moved::Yes {
-            match state_after(entry) {
-                NotificationState::Delivered => say(OutcomeKind::Delivered),
-                NotificationState::Dead => say(OutcomeKind::Dead),
-                _ => {}
-            }
-        }
+        outcomes.extend(outcomes_of(entry, *moved).map(|kind| rows::Outcome {
+            id: ids.next(),
+            entry,
+            kind,
+        }));
     }
     outcomes
+}
+
+/// What the feed says of one entry, in its order.
+pub(super) fn outcomes_of(entry: &Entry, moved: Moved) -> impl Iterator<Item = OutcomeKind> {
+    let first = (entry.row == Row::Absent).then_some(match entry.event {
+        Event::Skipped => OutcomeKind::Skipped,
+        _ => OutcomeKind::Accepted,
+    });
+    let then = match state_after(entry) {
+        NotificationState::Delivered => Some(OutcomeKind::Delivered),
+        NotificationState::Dead => Some(OutcomeKind::Dead),
+        _ => None,
+    };
+    first
+        .into_iter()
+        .chain(then.filter(|_| moved == Moved::Yes))
 }
 
 /// The state that a result gives its row.

@@ -6,7 +6,7 @@
 //! belongs to is durable already.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use database::{Database, DatabaseError};
 use service::clock::Clock;
@@ -18,6 +18,7 @@ use super::failure::Failure;
 use super::write::Stamp;
 use super::{RecordOptions, ids, letters, read, write};
 use crate::copy::Key;
+use crate::metrics::RecordMeters;
 use crate::seal::Sealer;
 use crate::store_health::StoreHealth;
 
@@ -45,6 +46,7 @@ pub(super) struct Writer {
     sealer: Sealer,
     ids: Arc<ids::Forward>,
     clock: Clock,
+    meters: Arc<RecordMeters>,
 }
 
 /// What reading again has shown.
@@ -100,6 +102,7 @@ impl Writer {
         options: RecordOptions,
         ids: Arc<ids::Forward>,
         clock: Clock,
+        meters: Arc<RecordMeters>,
     ) -> Self {
         Self {
             database,
@@ -109,14 +112,37 @@ impl Writer {
             sealer: options.sealer,
             ids,
             clock,
+            meters,
         }
     }
 
     /// Tries once. One answer for each entry, if all are durable.
     pub(super) async fn flush(&self, batch: &[Task]) -> Result<Vec<Moved>, Failure> {
         let deadline = self.write_deadline;
+        let began = Instant::now();
         let transaction = timeout(deadline, self.transaction(batch)).await;
-        transaction.unwrap_or(Err(Failure::Deadline(deadline)))
+        let written = transaction.unwrap_or(Err(Failure::Deadline(deadline)));
+        match &written {
+            Ok(moved) => {
+                self.meters.flushed(batch.len(), began.elapsed());
+                self.count(batch, moved);
+            }
+            Err(_) => self.meters.failed(),
+        }
+        written
+    }
+
+    fn count(&self, batch: &[Task], moved: &[Moved]) {
+        for (entry, moved) in entries(batch).into_iter().zip(moved) {
+            for kind in write::outcomes_of(entry, *moved) {
+                self.meters.outcome(kind);
+            }
+            if let Some(reason) = entry.death()
+                && *moved == Moved::Yes
+            {
+                self.meters.dead(&entry.copy.key.group, reason);
+            }
+        }
     }
 
     async fn transaction(&self, batch: &[Task]) -> Result<Vec<Moved>, Failure> {

@@ -22,6 +22,7 @@ use crate::egress::Egress;
 use crate::in_hand::InHand;
 use crate::ladders::Ladders;
 use crate::letters;
+use crate::metrics::{Meters, Metrics, Sources, Watched};
 use crate::overdue::Overdue;
 use crate::parking::Sleepers;
 use crate::receive::Receiver;
@@ -46,6 +47,8 @@ pub(super) struct Notifier {
     pub(super) refresher: Refresher,
     ringer: Ringer,
     subscribed: Vec<Subscribed>,
+    watched: Vec<Watched>,
+    started_ms: i64,
     pub(super) receivers: Vec<Receiver>,
     pub(super) resender: Resender,
     pub(super) tokens: Tokens,
@@ -93,6 +96,8 @@ impl Notifier {
             refresher: Refresher::new(directory, record.clone()),
             ringer: Ringer::new(clock.clone()),
             subscribed: Vec::new(),
+            watched: Vec::new(),
+            started_ms: clock.now_ms(),
             receivers: Vec::new(),
             resender: Resender {
                 database: record.database().clone(),
@@ -100,6 +105,7 @@ impl Notifier {
                 producer: producer.clone(),
                 clock: clock.clone(),
                 wake: wake.clone(),
+                meters: record.meters().clone(),
             },
             tokens: Tokens::new(
                 record.database().clone(),
@@ -120,6 +126,14 @@ impl Notifier {
             let ladders = Ladders::new(consumer.backoff_policy());
             let watched = (subscription.group.clone(), consumer.lookout());
             notifier.overdue.groups.push(watched);
+            let permits = Permits::new(config.notifier.permits);
+            let meters = Arc::<Meters>::default();
+            notifier.watched.push(Watched {
+                group: subscription.group.clone(),
+                topic: subscription.topic.clone(),
+                meters: meters.clone(),
+                permits: permits.clone(),
+            });
             notifier.subscribed.push(Subscribed {
                 group: subscription.group.clone(),
                 topic: subscription.topic.clone(),
@@ -139,7 +153,8 @@ impl Notifier {
                         crashes_workers_after: config.notifier.crashes_workers_after,
                         longest_deferral: config.notifier.longest_deferral,
                     },
-                    permits: Permits::new(config.notifier.permits),
+                    permits,
+                    meters,
                     others: match subscription.endpoint {
                         Destination::One(_) => Others::None,
                         Destination::Named => Others::Some,
@@ -168,6 +183,13 @@ impl Notifier {
             clock: self.resender.clock.clone(),
             wake: self.wake.clone(),
             asked: self.asked.clone(),
+            metrics: Metrics::new(Sources {
+                started_ms: self.started_ms,
+                directory: self.directory.clone(),
+                subscriptions: self.watched.clone(),
+                record: record.clone(),
+            }),
+            who_may_scrape: config.notifier.metrics,
         }
     }
 }

@@ -8,6 +8,7 @@
 mod asking;
 mod behaviours;
 mod choosing;
+mod counted;
 mod document;
 mod dying;
 mod egress;

@@ -126,8 +126,8 @@ fn overrides(common: &Common) -> Overrides {
 
 /// Says that the service is ready. Nobody listening is no reason to stop.
 fn announce(service: &str, address: SocketAddr) {
-    tracing::info!(%address, pid = std::process::id(), "ready");
+    tracing::info!(event = "ready", %address, pid = std::process::id());
     if let Err(error) = service::ready::announce(service, address) {
-        tracing::warn!(%error, "nobody reads the ready line");
+        tracing::warn!(event = "ready_line_not_read", %error);
     }
 }

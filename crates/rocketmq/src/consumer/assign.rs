@@ -119,9 +119,13 @@ fn warn(core: &Core, failures: u32, error: &Error) {
     }
     let (group, topic) = (&core.config.group, &core.config.topic);
     match error.kind() {
-        ErrorKind::TopicNotFound { .. } => tracing::warn!(group, topic, failures, "topic_missing"),
-        ErrorKind::GroupNotFound { .. } => tracing::warn!(group, topic, failures, "group_missing"),
-        _ => tracing::warn!(group, topic, failures, %error, "assignment_unknown"),
+        ErrorKind::TopicNotFound { .. } => {
+            tracing::warn!(event = "topic_missing", group, topic, failures)
+        }
+        ErrorKind::GroupNotFound { .. } => {
+            tracing::warn!(event = "group_missing", group, topic, failures)
+        }
+        _ => tracing::warn!(event = "assignment_unknown", group, topic, failures, %error),
     }
 }
 

@@ -76,7 +76,7 @@ impl Delivery {
         renew::renew(&self.core, &self.lease, &mut handle)
             .await
             .map_err(|error| {
-                tracing::warn!(message_id = self.message.message_id, %error, "lease_lost");
+                tracing::warn!(event = "lease_lost", message_id = self.message.message_id, %error);
                 SettleError::LeaseLost
             })
     }

@@ -81,7 +81,7 @@ pub(super) async fn poll_until_stopped(
                 failures = failures.saturating_add(1);
                 if error.is_to_be_told(failures) {
                     let (group, topic) = (&core.config.group, &core.config.topic);
-                    tracing::warn!(%address, group, topic, failures, %error, "receive_failed");
+                    tracing::warn!(event = "receive_failed", %address, group, topic, failures, %error);
                 }
                 let pause = FIRST_PAUSE * 2u32.saturating_pow(failures.min(10));
                 pause
@@ -222,7 +222,7 @@ fn delivery(
 ) -> Option<Delivery> {
     let (message, handle) = read(message);
     let (Some(handle), Some(permit)) = (handle, permits.split(1)) else {
-        tracing::warn!(message_id = message.message_id, %address, "message_without_handle_or_permit");
+        tracing::warn!(event = "message_without_handle_or_permit", message_id = message.message_id, %address);
         return None;
     };
     let lease = core.leases.begin(

@@ -53,7 +53,7 @@ async fn renew_due(core: &Core, lease: Arc<Lease>) -> Address {
     if let Ok(mut handle) = lease.handle.try_lock()
         && let Err(error) = renew(core, &lease, &mut handle).await
     {
-        tracing::warn!(message_id = lease.message_id, address = %lease.address, %error, "lease_lost");
+        tracing::warn!(event = "lease_lost", message_id = lease.message_id, address = %lease.address, %error);
     }
     lease.address.clone()
 }

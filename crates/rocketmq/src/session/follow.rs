@@ -80,12 +80,11 @@ impl Sessions {
                     all = false;
                     if failures == 0 || error.is_to_be_told(failures) {
                         let missing = matches!(error.kind(), ErrorKind::TopicNotFound { .. });
-                        let event = if missing {
-                            "topic_missing"
+                        if missing {
+                            tracing::warn!(event = "topic_missing", topic, failures, %error);
                         } else {
-                            "route_unknown"
-                        };
-                        tracing::warn!(topic, failures, %error, "{event}");
+                            tracing::warn!(event = "route_unknown", topic, failures, %error);
+                        }
                     }
                 }
             }

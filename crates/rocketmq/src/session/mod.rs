@@ -183,7 +183,7 @@ impl Sessions {
                     .await;
                 if let Err(error) = reply {
                     // The server forgets silent clients by itself.
-                    tracing::debug!(%address, %error, "goodbye not said");
+                    tracing::debug!(event = "goodbye_not_said", %address, %error);
                 }
             });
         futures::future::join_all(goodbyes).await;

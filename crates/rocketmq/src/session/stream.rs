@@ -40,7 +40,7 @@ pub(super) async fn keep_up(role: &Role, address: &Address, session: &Session) {
         failures = failures.saturating_add(1);
         // Once at first, then ever more rarely: a broker that is away all night fills no log.
         if error.is_to_be_told(failures) {
-            tracing::warn!(%address, client = role.name(), failures, %error, "telemetry_lost");
+            tracing::warn!(event = "telemetry_lost", %address, client = role.name(), failures, %error);
         }
         tokio::time::sleep(pause(failures, fastrand::f64())).await;
     }
@@ -121,7 +121,7 @@ async fn converse(
                 }
             }
             () = session.forgotten.notified() => {
-                tracing::info!(%address, client = role.name(), "settings_sent_again");
+                tracing::info!(event = "settings_sent_again", %address, client = role.name());
                 say(settings_of(role))?;
                 session.standing.send_replace(Standing::Told);
                 acknowledged_by = Some(Instant::now() + timeout);
@@ -129,7 +129,7 @@ async fn converse(
             () = until(steady_at) => {
                 steady_at = None;
                 *failures = 0;
-                tracing::info!(%address, client = role.name(), "telemetry_restored");
+                tracing::info!(event = "telemetry_restored", %address, client = role.name());
             }
             () = until(acknowledged_by) => {
                 let address = address.to_string();
@@ -195,7 +195,7 @@ fn obey(
         Some(Command::RecoverOrphanedTransactionCommand(orphan)) => match &role.checks {
             Some(checks) => Checks::answer(checks, &role.caller, address, orphan),
             None => {
-                tracing::debug!(%address, transaction = orphan.transaction_id, "check-back without a checker")
+                tracing::debug!(event = "check_back_without_checker", %address, transaction = orphan.transaction_id)
             }
         },
         Some(Command::ReconnectEndpointsCommand(_)) => {

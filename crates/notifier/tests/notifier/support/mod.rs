@@ -12,7 +12,7 @@ pub(crate) use alarms::{alarms, listen};
 pub(crate) use proxy::Proxy;
 pub(crate) use receiver::{Behaviour, Call, Receiver};
 pub(crate) use running::Running;
-pub(crate) use world::{TOPIC, World, envelope, reach, subscription};
+pub(crate) use world::{TOKEN, TOPIC, World, envelope, reach, subscription};
 
 /// The longest that any condition is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);

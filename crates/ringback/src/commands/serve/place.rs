@@ -115,6 +115,6 @@ fn made(data: &Path) -> Result<PathBuf, Failure> {
     }
     let path =
         ConfigFile::new("rocketmq", Timings::USUAL).write_if_absent(data, &Addresses::usual())?;
-    tracing::info!(path = %path.display(), "configuration_made");
+    tracing::info!(event = "configuration_made", path = %path.display());
     Ok(path)
 }

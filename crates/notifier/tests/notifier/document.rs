@@ -50,12 +50,12 @@ fn misfit(document: &Value, schema: &Value, value: &Value, at: &str) -> Option<S
             }
             "const" => (rule != value).then(|| format!("{at}: {value} is not {rule}")),
             "required" => {
-                let names = rule
+                let mut names = rule
                     .as_array()
                     .unwrap()
                     .iter()
                     .map(|name| name.as_str().unwrap());
-                let missing = names.filter(|name| value.get(name).is_none()).next();
+                let missing = names.find(|name| value.get(name).is_none());
                 missing.map(|name| format!("{at}: {name} is missing"))
             }
             "properties" => {

@@ -41,6 +41,9 @@ pub(crate) struct Sources {
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics(Arc<Registry>);
 
+/// What a lane shows at the moment.
+type LaneGauge = fn(&LaneView) -> f64;
+
 impl Metrics {
     pub(crate) fn new(sources: Sources) -> Self {
         let mut registry = Registry::default();
@@ -104,7 +107,7 @@ impl Sources {
             .iter()
             .map(|line| (&**line, line.lane.view()))
             .collect();
-        let gauges: [(&Metric, fn(&LaneView) -> f64); 5] = [
+        let gauges: [(&Metric, LaneGauge); 5] = [
             (&super::LANE_WAITING, |view| count(view.waiting as u64)),
             (&super::LANE_UNDER_WAY, |view| count(view.under_way as u64)),
             (&super::LANE_ASLEEP, |view| count(view.asleep)),

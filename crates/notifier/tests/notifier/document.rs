@@ -171,7 +171,6 @@ async fn each_operation_answers_as_the_document_says() {
     let token = json!({"name": "lisi", "role": "read"});
     let reason = json!({"reason": "the document's test"});
     // So slow that it is not done before it is stopped.
-    let job = json!({"kind": "discard", "rate": "1/m", "reason": "the document's test"});
     for _ in 0..2 {
         let left = world.transfer().await;
         notifier.until(left, "dead").await;

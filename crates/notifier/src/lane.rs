@@ -27,6 +27,9 @@ use pace::Pace;
 /// The longest wait for a place, and the longest for a turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A lane that stands is taken to stand for so long, until its breaker knows better.
+const STANDS_FOR: Duration = Duration::from_secs(20);
+
 /// A lane takes no more than the permits that are left divided by this.
 const SHARE: usize = 4;
 
@@ -218,7 +221,19 @@ impl Lane {
         let mut state = self.state();
         let ahead = state.asleep.count(now) + state.waiting as u64;
         let step = match busy {
-            Busy::Full => parking::until_it_moves(ahead, state.moves(turns, now), dice),
+            Busy::Full => {
+                let behind = parking::until_it_moves(ahead, state.moves(turns, now), dice);
+                if state.pace.stands(now) {
+                    // How fast it will move once it moves is not known: it may be back at once.
+                    let others = sleepers.count(now);
+                    let soon = parking::until_it_opens(Duration::ZERO, STANDS_FOR, others, dice);
+                    let step = behind.min(soon);
+                    sleepers.add(now, step);
+                    step
+                } else {
+                    behind
+                }
+            }
             Busy::AskedToWait(left) => {
                 left + parking::until_it_moves(ahead, state.moves(turns, now), dice)
             }

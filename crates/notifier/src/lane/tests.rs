@@ -303,6 +303,19 @@ async fn a_large_backlog_of_a_full_lane_comes_back_no_faster_than_it_moves() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_lane_that_stands_has_no_room_for_is_back_soon() {
+    let lane = Lane::new(LIMITS);
+    let _hanging = (ring(&lane).await, ring(&lane).await);
+    tokio::time::advance(Duration::from_secs(8)).await;
+    let (sleepers, mut dice) = (sleepers(), fastrand::Rng::with_seed(1));
+    let longest = (0..1_000)
+        .map(|_| lane.put_away(Busy::Full, &sleepers, dice.f64()))
+        .max();
+    assert!(longest <= Some(Duration::from_secs(20)), "{longest:?}");
+    assert_eq!(sleepers.count(Instant::now()), 1_000);
+}
+
+#[tokio::test(start_paused = true)]
 async fn other_limits_hold_from_now_on() {
     let lane = Lane::new(LIMITS);
     let ringing = (ring(&lane).await, ring(&lane).await);

@@ -122,7 +122,8 @@ async fn each_service_is_replaced_by_a_newer_one_and_nobody_notices() {
     let args = arguments(&on, ServiceKind::Notifier, ([127, 0, 0, 1], 0).into());
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let refused = run(&older, on.folder.path(), &args).await;
-    let version = format!("it has migration {} of \"notifier\"", after.version);
+    // It names the first that it does not know.
+    let version = format!("it has migration {} of \"notifier\"", before.version + 1);
     let said = [
         "the database is newer than this program",
         &version,

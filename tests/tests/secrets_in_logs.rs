@@ -51,10 +51,13 @@ async fn a_run_that_logs_everything_shows_no_secret_of_the_broker() {
          session_token = \"{TOKEN}\"\n\n[initiator]"
     );
     let bank2 = Addresses::usual().bank2.to_string();
-    // Another run's bank2 may listen at the usual address; at port 1 nobody does.
+    // Another run's bank2 may listen at the usual address; at one that is only bound nobody does.
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let nobodys = nobody.local_addr().unwrap().to_string();
     let text = text
         .replacen("[initiator]", &credentials, 1)
-        .replace(&bank2, "127.0.0.1:1");
+        .replace(&bank2, &nobodys);
     std::fs::write(&config, text).unwrap();
 
     let (_broker, address) = start(folder.path(), "broker", &[]).await;

@@ -12,6 +12,7 @@ use std::path::Path;
 
 use ringback_tests::{Finished, System, run, under_test};
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 
 async fn ringback(folder: &TempDir, args: &[&str]) -> Finished {
     run(under_test!(), folder.path(), args).await
@@ -70,12 +71,10 @@ async fn a_command_that_is_missing_or_unknown_is_usage() {
 #[tokio::test]
 async fn asking_a_system_that_does_not_run_says_how_to_start_it() {
     let folder = folder();
-    // Nobody listens on a port that was just given back.
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let bank1 = format!("http://{free}");
+    // Bound, so that nobody else is given it, and not listening.
+    let vacant = TcpSocket::new_v4().unwrap();
+    vacant.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let bank1 = format!("http://{}", vacant.local_addr().unwrap());
     let refused = ringback(&folder, &["transfer", "--amount", "1", "--bank1", &bank1]).await;
     refused.refuses(1, &["bank1", &bank1, "ringback up"]);
 }

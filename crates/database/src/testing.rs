@@ -19,8 +19,10 @@ use tempfile::TempDir;
 use crate::{Config, Database, DatabaseError, Dialect, Server};
 
 mod switch;
+mod vacant;
 
 pub use switch::Switch;
+pub use vacant::Vacant;
 
 /// The variable that names the server.
 pub const VARIABLE: &str = "RINGBACK_TEST_DATABASE";

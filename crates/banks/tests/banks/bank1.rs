@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use banks::Demo;
+use database::testing::Vacant;
 use notification::BusinessState;
 use notification::api::ResultView;
 use notification::api::bank1::TransfersPage;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Bank, Folder, answer, broker, fresh_tx_no, nowhere};
+use crate::support::{Bank, Folder, answer, broker, fresh_tx_no};
 
 const OPENING_FEN: i64 = 1_000_000;
 
@@ -84,7 +85,8 @@ async fn a_bad_account_or_amount_is_named_and_moves_nothing() {
 #[tokio::test]
 async fn a_request_that_can_not_be_read_says_what_is_wrong() {
     let folder = Folder::new();
-    let bank = Bank::one(&folder, nowhere(), Demo::Off).await;
+    let no_broker = Vacant::new();
+    let bank = Bank::one(&folder, no_broker.address(), Demo::Off).await;
     let (status, problem) = bank
         .post("/transfers", transfer(&"not-a-number", 1000))
         .await;
@@ -148,7 +150,8 @@ async fn the_tutorials_route_takes_yuan() {
 #[tokio::test]
 async fn with_the_broker_away_nothing_moves_and_503_says_so() {
     let folder = Folder::new();
-    let bank = Bank::one(&folder, nowhere(), Demo::Off).await;
+    let no_broker = Vacant::new();
+    let bank = Bank::one(&folder, no_broker.address(), Demo::Off).await;
     let tx_no = fresh_tx_no();
     let (status, problem) = bank.post("/transfers", transfer(&tx_no, 1000)).await;
     assert_eq!(status, 503, "{problem}");

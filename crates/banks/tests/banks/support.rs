@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use banks::{Demo, bank1, bank2};
-use database::testing::Databases;
+use database::testing::{Databases, Vacant};
 use notification::api::bank1::{Accounts, Held};
 use notification::{Secret, TxNo, sign};
 use receiver::SourceKeys;
@@ -55,14 +55,6 @@ async fn broker_that_checks(folder: &Folder, check_interval: Duration) -> broker
     broker::Broker::start(config).await.unwrap()
 }
 
-/// An address that nobody listens at.
-pub(crate) fn nowhere() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-}
-
 fn any_port() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
@@ -73,6 +65,8 @@ pub(crate) struct Bank {
     http: reqwest::Client,
     shutdown: Shutdown,
     running: Option<JoinHandle<anyhow::Result<()>>>,
+    /// Where bank1 looks for its notifier, kept until the end.
+    no_notifier: Option<Vacant>,
 }
 
 impl Bank {
@@ -82,11 +76,12 @@ impl Bank {
 
     /// bank1 on this database, with deadlines that a test can wait for.
     pub(crate) async fn one_on(database: database::Config, broker: SocketAddr, demo: Demo) -> Bank {
+        let no_notifier = Vacant::new();
         let initiator = serde_json::json!({
             "source": "bank1",
             "topic": TOPIC,
             "accepted_by": ["bank2"],
-            "notifier": format!("http://{}", nowhere()),
+            "notifier": format!("http://{}", no_notifier.address()),
             "transaction_deadline": "4s",
             "check_back_after": "5s",
         });
@@ -100,7 +95,10 @@ impl Bank {
             },
             database,
         };
-        Self::started(|shutdown, ready| tokio::spawn(bank1::run(config, shutdown, ready))).await
+        let run = |shutdown, ready| tokio::spawn(bank1::run(config, shutdown, ready));
+        let mut bank = Self::started(run).await;
+        bank.no_notifier = Some(no_notifier);
+        bank
     }
 
     pub(crate) async fn two(folder: &Folder, demo: Demo) -> Bank {
@@ -142,6 +140,7 @@ impl Bank {
             http,
             shutdown,
             running: Some(running),
+            no_notifier: None,
         }
     }
 

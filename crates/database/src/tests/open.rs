@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use crate::testing::Vacant;
 use crate::{Config, Database, DatabaseError, Migrations};
 use sqlx::query;
 
@@ -83,10 +84,8 @@ async fn a_read_only_file_or_folder_is_named() {
 
 #[tokio::test]
 async fn a_server_that_is_away_is_told_without_its_password() {
-    // A port that was free a moment ago: nobody listens there.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = port.local_addr().unwrap();
-    drop(port);
+    let vacant = Vacant::new();
+    let address = vacant.address();
     let config = Config::new(format!("mysql://ringback:hunter2@{address}/ringback"));
     let error = Database::open(&config).await.unwrap_err().to_string();
     assert!(error.contains(&address.to_string()), "{error}");

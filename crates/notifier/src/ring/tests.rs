@@ -2,6 +2,7 @@
 
 mod receiver;
 
+use database::testing::Vacant;
 use notification::{Secret, SigningSecret, VerifyError, verify};
 
 use self::receiver::{Receiver, Seen};
@@ -195,10 +196,8 @@ async fn what_is_not_http_is_a_protocol_error() {
 
 #[tokio::test]
 async fn nobody_listening_is_a_connect_error() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let gone = format!("http://{}/", listener.local_addr().unwrap());
-    drop(listener);
-    let rung = rung(&endpoint(&gone)).await;
+    let vacant = Vacant::new();
+    let rung = rung(&endpoint(&format!("http://{}/", vacant.address()))).await;
     assert_eq!(rung.result, Err(AttemptError::Connect));
     assert!(rung.detail.unwrap().contains("refused"));
 }

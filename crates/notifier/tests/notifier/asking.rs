@@ -1,5 +1,6 @@
 //! The API as its readers meet it.
 
+use database::testing::Vacant;
 use notification::TxNo;
 use reqwest::StatusCode;
 use serde_json::json;
@@ -176,10 +177,8 @@ async fn dead_letters_are_listed_oldest_first_and_page_by_page() {
 async fn without_its_broker_it_starts_and_says_what_is_missing() {
     let world = World::new().await;
     let mut config = world.config();
-    // Nobody listens there.
-    let vacant = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    config.broker = reach(&vacant.local_addr().unwrap().to_string());
-    drop(vacant);
+    let vacant = Vacant::new();
+    config.broker = reach(&vacant.address().to_string());
     let notifier = Running::start(config).await;
     let (status, body) = notifier.get("/health/ready").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);

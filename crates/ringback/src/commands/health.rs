@@ -84,9 +84,10 @@ mod tests {
 
     #[tokio::test]
     async fn where_nobody_listens_nothing_is_healthy() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap());
-        drop(listener);
+        // Bound, so that nobody else is given it, and not listening.
+        let vacant = tokio::net::TcpSocket::new_v4().unwrap();
+        vacant.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let url = format!("http://{}/", vacant.local_addr().unwrap());
         let args = Args {
             url: url.parse().unwrap(),
             timeout: Duration::from_secs(4),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rocketmq::{ErrorKind, GroupSpec, TopicKind, TopicSpec};
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 
 use crate::stage::stages;
 
@@ -51,9 +51,10 @@ async fn the_cluster_has_a_master_that_says_what_it_is() {
 #[tokio::test]
 async fn a_broker_s_own_address_is_as_good_as_a_name_server_s_and_the_next_one_is_tried() {
     for stage in stages().await {
-        let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let down = nobody.local_addr().unwrap().to_string();
-        drop(nobody);
+        // Bound, so that nobody else is given it, and not listening.
+        let vacant = TcpSocket::new_v4().unwrap();
+        vacant.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let down = vacant.local_addr().unwrap().to_string();
         let cluster = stage.admin().cluster().await.unwrap();
         let master = cluster.masters().next().unwrap();
         let admin = stage.admin_at(&[&down, &master.address]);

@@ -15,6 +15,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use crate::fake::vacant;
+
 /// What the server does with a request.
 #[derive(Clone, Copy)]
 enum Answer {
@@ -238,9 +240,8 @@ async fn addresses_that_are_none_are_refused_by_name() {
 
 #[tokio::test]
 async fn nobody_there_is_said_with_the_address() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let vacant = vacant();
+    let address = vacant.local_addr().unwrap();
     let error = admin(address).create_topic(&topic()).await.unwrap_err();
     assert!(error.to_string().contains(&address.to_string()), "{error}");
 }

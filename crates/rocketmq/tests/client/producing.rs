@@ -1,6 +1,5 @@
 //! Sending, with endpoints that are dead, hang or refuse.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use rocketmq::{
@@ -9,13 +8,7 @@ use rocketmq::{
 use rocketmq_wire::v2;
 use tokio::time::Instant;
 
-use crate::fake::{Call, Fake, TOPIC, client_of, eventually};
-
-/// An address where nobody listens.
-async fn dead_address() -> SocketAddr {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap()
-}
+use crate::fake::{Call, Fake, TOPIC, client_of, eventually, vacant};
 
 fn sent(fake: &Fake) -> Vec<v2::SystemProperties> {
     let calls = fake.calls().into_iter();
@@ -73,7 +66,8 @@ async fn a_message_arrives_as_it_was_written_with_a_fresh_id_each_time() {
 #[tokio::test]
 async fn a_dead_endpoint_in_the_configuration_and_in_the_route_is_passed_over() {
     let fake = Fake::start().await;
-    let dead = dead_address().await;
+    let vacant = vacant();
+    let dead = vacant.local_addr().unwrap();
     fake.script().route = vec![("broker-a".to_owned(), vec![dead, fake.address])];
     let client = client_of(&[dead, fake.address], Duration::from_secs(3));
     let producer = Producer::start(&client, vec![]).await.unwrap();
@@ -141,7 +135,8 @@ async fn a_send_outlives_a_broker_that_restarts_within_the_deadline() {
 
 #[tokio::test]
 async fn with_nobody_there_a_send_ends_by_its_deadline_and_a_half_at_once() {
-    let dead = dead_address().await;
+    let vacant = vacant();
+    let dead = vacant.local_addr().unwrap();
     let client = client_of(&[dead], Duration::from_millis(500));
     let began = Instant::now();
     let producer = Producer::start(&client, vec![]).await.unwrap();

@@ -48,14 +48,14 @@ async fn every_behaviour_of_a_receiver_means_what_the_table_says() {
             wrong.push(format!("{}: {what}", row.does));
         }
     }
-    let text = table::render(&sections, &seen);
-    println!("{text}");
     assert!(
         wrong.is_empty(),
         "{} rows are wrong:\n{}",
         wrong.len(),
         wrong.join("\n")
     );
+    let text = table::render(&sections, &seen);
+    println!("{text}");
     stage.settles_as(&seen).await;
     table::agrees_with_the_documentation(&text);
     stage.strike().await;

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use database::testing::Vacant;
 use notification::TxNo;
 use notifier::{EgressConfig, EndpointConfig};
 use serde_json::{Map, Value, json};
@@ -31,7 +32,14 @@ pub(super) struct Stage {
 struct Rung {
     tx_no: TxNo,
     expects_again: bool,
-    _receiver: Option<Scripted>,
+    _there: Option<There>,
+}
+
+/// What is at a row's address until the end.
+#[expect(dead_code, reason = "they are kept, and dropped")]
+enum There {
+    Scripted(Scripted),
+    Nobody(Vacant),
 }
 
 /// What can be seen of a row afterwards.
@@ -66,14 +74,14 @@ impl Stage {
         config.egress = egress(rows);
         let notifier = Running::start(config).await;
         let mut under_way = Vec::new();
-        for ((at, row), receiver) in rows.iter().enumerate().zip(receivers) {
+        for ((at, row), there) in rows.iter().enumerate().zip(receivers) {
             let mut envelope = envelope();
             envelope.notification.endpoint = Some(id(at).parse().unwrap());
             world.send(&envelope).await;
             under_way.push(Rung {
                 tx_no: envelope.notification.tx_no,
                 expects_again: row.means.next.is_some_and(|(_, most)| most <= SOON),
-                _receiver: receiver,
+                _there: there,
             });
         }
         Self {
@@ -207,18 +215,19 @@ fn egress(rows: &[&Row]) -> EgressConfig {
     serde_json::from_value(json!({ "allow": ["127.0.0.0/8"], "endpoint": closed })).unwrap()
 }
 
-async fn receiver(row: &Row, answering: &Scripted) -> (Option<Scripted>, String) {
+async fn receiver(row: &Row, answering: &Scripted) -> (Option<There>, String) {
     match &row.at {
         At::Script(transport, script) => {
             let receiver = Scripted::start(transport.clone(), script.clone()).await;
             let tls = matches!(transport, Transport::Tls(_)) || row.more.get("tls").is_some();
             let scheme = if tls { "https" } else { "http" };
             let url = format!("{scheme}://{}/", receiver.address);
-            (Some(receiver), url)
+            (Some(There::Scripted(receiver)), url)
         }
         At::Nobody => {
-            let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            (None, format!("http://{}/", gone.local_addr().unwrap()))
+            let vacant = Vacant::new();
+            let url = format!("http://{}/", vacant.address());
+            (Some(There::Nobody(vacant)), url)
         }
         At::Url(url) => {
             let port = answering.address.port().to_string();

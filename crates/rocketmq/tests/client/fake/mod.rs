@@ -16,7 +16,7 @@ use rocketmq::{Client, ClientConfig};
 use rocketmq_wire::v2::messaging_service_server::MessagingServiceServer;
 use rocketmq_wire::v2::telemetry_command::Command;
 use rocketmq_wire::{properties, resource, v2};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -325,6 +325,13 @@ pub(crate) fn client_of(addresses: &[SocketAddr], request_timeout: Duration) -> 
         ..Default::default()
     })
     .unwrap()
+}
+
+/// An address where nobody listens for as long as this is kept: it is bound, so that nobody else is given it.
+pub(crate) fn vacant() -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    socket
 }
 
 /// Waits until `condition` holds; fails after 20 s.

@@ -1,10 +1,15 @@
 //! axum's extractors with rejections that are [`Problem`]s and name the field where it is known.
 
+use std::time::Duration;
+
+use axum::body::Body;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -23,6 +28,14 @@ pub struct Query<T>(pub T);
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Path<T>(pub T);
 
+/// The most that a body may hold, bytes.
+const BODY_LIMIT: usize = 2 << 20;
+
+/// Parts that are still read of a larger one, and for how long at most: a connection that is closed while its client
+/// writes is reset, and the client never reads why.
+const OVERFLOW: usize = 1 << 10;
+const OVERFLOW_WITHIN: Duration = Duration::from_secs(2);
+
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
@@ -33,6 +46,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             let json = HeaderValue::from_static("application/json");
             request.headers_mut().insert(header::CONTENT_TYPE, json);
         }
+        let (parts, body) = request.into_parts();
+        let request = Request::from_parts(parts, whole(body).await?.into());
         match axum::Json::from_request(request, state).await {
             Ok(axum::Json(value)) => Ok(Self(value)),
             Err(rejection) => Err(json_problem(&rejection)),
@@ -70,6 +85,30 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
             Err(rejection) => Err(described(StatusCode::BAD_REQUEST, &rejection)),
         }
     }
+}
+
+/// All of a body, if it is within [`BODY_LIMIT`].
+async fn whole(body: Body) -> Result<Bytes, Problem> {
+    let mut parts = body.into_data_stream();
+    let mut held = BytesMut::new();
+    while let Some(part) = parts.next().await {
+        let part = part.map_err(|error| {
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                format!("the body breaks off: {error}"),
+            )
+        })?;
+        if held.len() + part.len() > BODY_LIMIT {
+            let rest = parts.take(OVERFLOW).for_each(|_| std::future::ready(()));
+            let _heard_or_not = tokio::time::timeout(OVERFLOW_WITHIN, rest).await;
+            return Err(Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("a body holds at most {BODY_LIMIT} bytes"),
+            ));
+        }
+        held.extend_from_slice(&part);
+    }
+    Ok(held.freeze())
 }
 
 fn json_problem(rejection: &JsonRejection) -> Problem {

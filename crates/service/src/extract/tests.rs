@@ -1,7 +1,11 @@
 //! Bad input as a client would send it, and the problem that each gets.
 
+use axum::Router;
 use axum::body::Body;
+use axum::routing::post;
 use serde::Deserialize;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 
@@ -86,4 +90,24 @@ async fn a_bad_query_parameter_is_named() {
         assert_eq!(problem["status"], 400, "{text}: {problem}");
         assert_eq!(problem["field"], field, "{text}: {problem}");
     }
+}
+
+/// A client that reads nothing before it has sent everything, as many do.
+#[tokio::test]
+async fn who_sends_too_much_comes_to_read_what_the_limit_is() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let take = post(async |Json(_): Json<Transfer>| "taken");
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/", take)).await });
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let length = 20 * BODY_LIMIT;
+    let head = format!(
+        "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&vec![b' '; length]).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(answer.contains(&BODY_LIMIT.to_string()), "{answer}");
 }

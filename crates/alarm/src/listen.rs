@@ -50,15 +50,16 @@ impl<S: Subscriber> Layer<S> for Ears {
         if !may_concern(event.metadata()) {
             return;
         }
+        let mut concerns = Concerns(false, *event.metadata().level());
+        event.record(&mut concerns);
+        if !concerns.0 {
+            return;
+        }
         let mut fields = Fields::default();
         event.record(&mut fields);
         let Some(name) = fields.0.remove("event") else {
             return;
         };
-        let wakes = *event.metadata().level() <= Level::WARN && catalogue::find(&name).is_some();
-        if !wakes && catalogue::ended_by(&name).next().is_none() {
-            return;
-        }
         let heard = Event {
             name,
             at_ms: service::clock::now_ms(),
@@ -73,6 +74,21 @@ impl<S: Subscriber> Layer<S> for Ears {
 /// Alarms and their ends are events of level INFO or above that have a name.
 fn may_concern(metadata: &Metadata<'_>) -> bool {
     *metadata.level() <= Level::INFO && metadata.fields().field("event").is_some()
+}
+
+/// Whether an event of that level is an alarm or the end of one: told by its name alone, as most are
+/// neither.
+struct Concerns(bool, Level);
+
+impl Visit for Concerns {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "event" {
+            let wakes = self.1 <= Level::WARN && catalogue::find(value).is_some();
+            self.0 = wakes || catalogue::ended_by(value).next().is_some();
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
 }
 
 #[derive(Default)]

@@ -22,7 +22,8 @@ pub enum LogOutput {
 }
 
 /// Starts logging for the process; once. `filter` is a level or a list such as
-/// `info,notifier=debug`; `ears` hear every event, whatever the filter leaves out.
+/// `info,notifier=debug`; `ears` hear every event of level INFO or above, whatever the
+/// filter leaves out.
 pub fn init(
     output: &LogOutput,
     filter: &str,
@@ -34,7 +35,11 @@ pub fn init(
         LogOutput::Stderr => fmt::layer().with_writer(std::io::stderr).boxed(),
     };
     let layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> =
-        vec![ears.boxed(), layer.with_filter(targets).boxed()];
+        // Without a filter of their own they would switch every crate's TRACE on.
+        vec![
+            ears.with_filter(LevelFilter::INFO).boxed(),
+            layer.with_filter(targets).boxed(),
+        ];
     Registry::default()
         .with(layers)
         .try_init()

@@ -46,6 +46,7 @@ mod api;
 mod alarm;
 mod audit;
 mod backoff;
+mod cipher;
 mod config;
 mod directory;
 mod egress;

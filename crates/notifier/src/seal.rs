@@ -16,9 +16,9 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use notification::Invalid;
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::rand::{SecureRandom, SystemRandom};
 use serde::Deserialize;
+
+use crate::cipher::{Cipher, Closed};
 
 /// What a sealed value begins with: no text does.
 const MARK: &[u8; 16] = b"\0ringback-sealed";
@@ -60,7 +60,7 @@ pub(crate) struct Sealer {
 
 struct ContentKey {
     id: String,
-    key: LessSafeKey,
+    cipher: Cipher,
 }
 
 /// A sealed value that stays shut.
@@ -127,31 +127,21 @@ impl Sealer {
         let split = rest.split_at_checked(usize::from(*length));
         let (id, rest) = split.ok_or(Shut::CutOff)?;
         let id = String::from_utf8_lossy(id).into_owned();
-        let (nonce, sealed) = rest.split_at_checked(NONCE_LEN).ok_or(Shut::CutOff)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Shut::CutOff)?;
         let Some(key) = self.keys.iter().find(|key| key.id == id) else {
             return Err(Shut::NoSuchKey(id));
         };
-        let mut bytes = sealed.to_vec();
-        let opened = key.key.open_in_place(nonce, Aad::from(of), &mut bytes);
-        let length = opened.map_err(|_| Shut::Damaged(id))?.len();
-        bytes.truncate(length);
-        Ok(bytes)
+        key.cipher.open(of, rest).map_err(|closed| match closed {
+            Closed::CutOff => Shut::CutOff,
+            Closed::NotOurs => Shut::Damaged(id),
+        })
     }
 
     fn seal(&self, content: &[u8], of: &str) -> Option<Vec<u8>> {
-        let ContentKey { id, key } = self.keys.first()?;
-        let mut nonce = [0; NONCE_LEN];
-        SystemRandom::new().fill(&mut nonce).ok()?;
-        let mut sealed = content.to_vec();
-        let unique = Nonce::assume_unique_for_key(nonce);
-        key.seal_in_place_append_tag(unique, Aad::from(of), &mut sealed)
-            .ok()?;
+        let ContentKey { id, cipher } = self.keys.first()?;
         let mut stored = MARK.to_vec();
         stored.push(u8::try_from(id.len()).ok()?);
         stored.extend_from_slice(id.as_bytes());
-        stored.extend_from_slice(&nonce);
-        stored.append(&mut sealed);
+        stored.append(&mut cipher.seal(of, content));
         Some(stored)
     }
 }
@@ -192,10 +182,10 @@ fn key(line: &str) -> Option<ContentKey> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let fits = (1..=32).contains(&id.len()) && id.chars().all(plain);
     let bytes = STANDARD.decode(key.trim()).ok()?;
-    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &bytes).ok()?);
+    let cipher = Cipher::new(&bytes)?;
     fits.then(|| ContentKey {
         id: id.to_owned(),
-        key,
+        cipher,
     })
 }
 

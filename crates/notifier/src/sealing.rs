@@ -12,15 +12,15 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use notification::Invalid;
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+
+use crate::cipher::{Cipher, Closed, KEY_LEN};
 
 const CLEAR: &str = "clear:";
 const SEALED: &str = "a256gcm:";
-const KEY_LEN: usize = 32;
 
 /// Seals and opens; clones share the key. Its `Debug` shows nothing of it.
 #[derive(Clone, Default)]
-pub(crate) struct Sealing(Option<Arc<LessSafeKey>>);
+pub(crate) struct Sealing(Option<Arc<Cipher>>);
 
 /// Why a text can't be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -57,8 +57,7 @@ impl Sealing {
     }
 
     fn with_key(bytes: &[u8]) -> Option<Self> {
-        let key = UnboundKey::new(&AES_256_GCM, bytes).ok()?;
-        Some(Self(Some(Arc::new(LessSafeKey::new(key)))))
+        Some(Self(Some(Arc::new(Cipher::new(bytes)?))))
     }
 
     /// A text that can lie at `place`.
@@ -66,13 +65,8 @@ impl Sealing {
         let Some(key) = &self.0 else {
             return format!("{CLEAR}{text}");
         };
-        let nonce: [u8; NONCE_LEN] = service::ids::random();
-        let mut bytes = text.as_bytes().to_vec();
-        let aad = Aad::from(place.as_bytes());
-        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut bytes)
-            .expect("a text of a few kilobytes is not too long for AES-GCM");
-        let whole = [&nonce[..], &bytes].concat();
-        format!("{SEALED}{}", STANDARD.encode(whole))
+        let sealed = key.seal(place, text.as_bytes());
+        format!("{SEALED}{}", STANDARD.encode(sealed))
     }
 
     /// The text that lies at `place`.
@@ -81,16 +75,13 @@ impl Sealing {
             return Ok(text.to_owned());
         }
         let base64 = sealed.strip_prefix(SEALED).ok_or(Unopened::UnknownForm)?;
-        let mut bytes = STANDARD.decode(base64).map_err(|_| Unopened::UnknownForm)?;
+        let bytes = STANDARD.decode(base64).map_err(|_| Unopened::UnknownForm)?;
         let key = self.0.as_ref().ok_or(Unopened::NoKey)?;
-        let (nonce, text) = bytes
-            .split_at_mut_checked(NONCE_LEN)
-            .ok_or(Unopened::UnknownForm)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Unopened::UnknownForm)?;
-        let opened = key
-            .open_in_place(nonce, Aad::from(place.as_bytes()), text)
-            .map_err(|_| Unopened::OtherKey)?;
-        String::from_utf8(opened.to_vec()).map_err(|_| Unopened::UnknownForm)
+        let opened = key.open(place, &bytes).map_err(|closed| match closed {
+            Closed::CutOff => Unopened::UnknownForm,
+            Closed::NotOurs => Unopened::OtherKey,
+        })?;
+        String::from_utf8(opened).map_err(|_| Unopened::UnknownForm)
     }
 }
 

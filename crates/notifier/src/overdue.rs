@@ -102,7 +102,7 @@ impl Overdue {
         let database = self.record.database();
         for _ in 0..PAGES {
             let now_ms = self.record.now_ms();
-            let due_before_ms = now_ms.saturating_sub(millis(self.after));
+            let due_before_ms = now_ms.saturating_sub(service::clock::millis(self.after));
             let page = database.in_time(async {
                 let mut db = database.read().await?;
                 overdue::page(&mut db, behind.as_ref(), due_before_ms, PAGE).await
@@ -155,11 +155,7 @@ impl Overdue {
         let settings = line.endpoint();
         let settled = self.after.saturating_add(parking::LONGEST_HOLD);
         settings.operation == Operation::Open
-            && now_ms.saturating_sub(settings.operation_since_ms) >= millis(settled)
+            && now_ms.saturating_sub(settings.operation_since_ms) >= service::clock::millis(settled)
             && !line.lane.is_busy()
     }
-}
-
-fn millis(span: Duration) -> i64 {
-    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }

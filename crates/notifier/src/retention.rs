@@ -70,7 +70,7 @@ impl Retention {
 
     /// Everything that is older now.
     pub(crate) async fn pass(&self) -> Result<Expired, DatabaseError> {
-        let span_ms = i64::try_from(self.span.as_millis()).unwrap_or(i64::MAX);
+        let span_ms = service::clock::millis(self.span);
         let before_ms = self.record.now_ms().saturating_sub(span_ms);
         let mut all = Expired::default();
         let mut walk = self.record.walk_behind("").await?;

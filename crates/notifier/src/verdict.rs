@@ -84,7 +84,7 @@ pub(crate) fn of(
 
 /// A rung counts from the end of the attempt.
 fn after(finished_ms: i64, delay: Duration) -> i64 {
-    let ms = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
+    let ms = service::clock::millis(delay);
     finished_ms.saturating_add(ms)
 }
 

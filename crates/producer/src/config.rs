@@ -119,7 +119,7 @@ impl Config {
             .first()
             .copied()
             .unwrap_or(self.relay_max_age);
-        i64::try_from(first.as_millis()).unwrap_or(i64::MAX)
+        service::clock::millis(first)
     }
 
     /// The name of the feed's cursor. Whoever lets other subscriptions count reads the feed from its

@@ -28,7 +28,7 @@ pub(crate) enum Claim {
 
 /// Decides about a row that was sent anew `due.sends` times before.
 pub(crate) fn claim(config: &Config, due: &Due, now_ms: i64) -> Claim {
-    if now_ms.saturating_sub(due.created_ms) > millis(config.relay_max_age) {
+    if now_ms.saturating_sub(due.created_ms) > service::clock::millis(config.relay_max_age) {
         return Claim::GiveUp;
     }
     let rungs = &config.relay_after;
@@ -37,12 +37,8 @@ pub(crate) fn claim(config: &Config, due: &Due, now_ms: i64) -> Claim {
         .saturating_add(1)
         .min(rungs.len() - 1);
     Claim::Send {
-        next_send_ms: now_ms.saturating_add(millis(rungs[next])),
+        next_send_ms: now_ms.saturating_add(service::clock::millis(rungs[next])),
     }
-}
-
-pub(crate) fn millis(span: std::time::Duration) -> i64 {
-    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The rows that are due at `now_ms`, the longest due first.

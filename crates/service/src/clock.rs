@@ -12,10 +12,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 )]
 pub fn now_ms() -> i64 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
-        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        Ok(since) => millis(since),
         // A machine that believes to be before 1970.
         Err(_) => 0,
     }
+}
+
+/// A span in whole milliseconds; one that has no such number is the longest that has.
+pub fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A source of the time: the system's, or one that a test moves by hand.
@@ -66,8 +71,7 @@ impl ClockHand {
 
     /// Moves the clock on.
     pub fn advance(&self, by: Duration) {
-        let ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-        self.0.fetch_add(ms, Ordering::SeqCst);
+        self.0.fetch_add(millis(by), Ordering::SeqCst);
     }
 }
 

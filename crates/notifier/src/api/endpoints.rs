@@ -27,8 +27,9 @@ use super::ApiState;
 use super::failure::Failure;
 use super::routes::{Route, delete, get, patch, post};
 use crate::audit::{self, Deed};
-use crate::directory::settings::Unusable;
-use crate::directory::table::{self, Change};
+use crate::config::EndpointConfig;
+use crate::directory::settings::{self, Unusable};
+use crate::directory::table::{self, Change, Row};
 use crate::operator::Operator;
 
 /// The most characters of a reason.
@@ -121,6 +122,31 @@ fn shown(
 ) -> Result<EndpointView, Failure> {
     let known = view::Known::of(&state.directory, id, row).ok_or_else(|| unknown(id))?;
     Ok(known.view(&state.directory, state.clock.now_ms())?)
+}
+
+/// Gives an endpoint of the table other settings, puts that on record in the same transaction, and
+/// commits it.
+async fn redefine(
+    state: &ApiState,
+    operator: &Operator,
+    mut tx: Tx,
+    row: Row,
+    config: &EndpointConfig,
+    (action, reason): (AuditAction, Option<&str>),
+    change: Change<'_>,
+) -> Result<Row, Failure> {
+    let defined = settings::define(config, state.directory.sealing())?;
+    table::define(&mut tx, &row.id, &defined, change).await?;
+    tell(&mut tx, operator, (action, &row.id), reason, change).await?;
+    tx.commit().await?;
+    state.directory.changed_here().notify_one();
+    Ok(Row {
+        defined: Some(defined),
+        revision: change.revision,
+        updated_ms: change.now_ms,
+        updated_by: change.by.to_owned(),
+        ..row
+    })
 }
 
 /// Puts a deed on record, in its own transaction.

@@ -97,13 +97,7 @@ async fn matching(
         query = query.bind(source.as_str());
     }
     let rows = query.fetch_all(&mut *db).await?;
-    let keys = rows.iter().map(|row| {
-        Ok(Key {
-            group: columns::parsed(row, "group_name")?,
-            tx_no: columns::parsed(row, "tx_no")?,
-            source: columns::parsed(row, "source")?,
-        })
-    });
+    let keys = rows.iter().map(columns::key);
     Ok(keys.collect::<Result<_, sqlx::Error>>()?)
 }
 

@@ -44,7 +44,7 @@ pub(super) async fn page(
         let limit = "empty, or an outcome's id: the `next` of an earlier page";
         return Err(Problem::invalid("after", detail, limit).into());
     }
-    let lag_ms = i64::try_from(state.feed_lag.as_millis()).unwrap_or(i64::MAX);
+    let lag_ms = service::clock::millis(state.feed_lag);
     let end = ids::before(state.clock.now_ms() - lag_ms).to_string();
     let mut db = state.record.database().read().await?;
     let newest: Option<String> = sqlx::query_scalar(NEWEST)

@@ -68,7 +68,7 @@ impl Carrier {
         rule: Several,
     ) -> Result<(), DatabaseError> {
         let now_ms = self.clock.now_ms();
-        let within_ms = i64::try_from(rule.within.as_millis()).unwrap_or(i64::MAX);
+        let within_ms = service::clock::millis(rule.within);
         let since_ms = now_ms
             .saturating_sub(within_ms)
             .max(endpoint.operation_since_ms);

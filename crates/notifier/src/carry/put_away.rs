@@ -101,7 +101,7 @@ impl Carrier {
     }
 
     async fn park_for(&self, parcel: Parcel, reason: ParkReason, step: Duration) {
-        let step_ms = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
+        let step_ms = service::clock::millis(step);
         let next_due_ms = self.clock.now_ms().saturating_add(step_ms);
         let event = Event::Parked {
             reason,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use sqlx::any::AnyRow;
 
 use crate::copy::Key;
-use crate::record::columns::{number, parsed};
+use crate::record::columns::{self, number};
 
 /// A letter's primary key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,11 +24,7 @@ impl LetterId {
     /// From the columns of any table that has them.
     pub(crate) fn read(row: &AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            key: Key {
-                group: parsed(row, "group_name")?,
-                tx_no: parsed(row, "tx_no")?,
-                source: parsed(row, "source")?,
-            },
+            key: columns::key(row)?,
             generation: number(row, "generation")?,
         })
     }

@@ -272,7 +272,7 @@ impl Job {
 
     /// Later than the claim that it replaces, whatever the clocks say.
     fn until_ms(&self, now_ms: i64) -> i64 {
-        let claim_ms = i64::try_from(CLAIM.as_millis()).unwrap_or(i64::MAX);
+        let claim_ms = service::clock::millis(CLAIM);
         now_ms
             .saturating_add(claim_ms)
             .max(self.claimed_until_ms.saturating_add(1))

@@ -9,8 +9,19 @@ use std::str::FromStr;
 use sqlx::any::AnyRow;
 use sqlx::{Error, Row};
 
+use crate::copy::Key;
+
 /// The message format that letters are rebuilt as; a letter of another has 0.
 pub(crate) const FORMAT: u32 = 1;
+
+/// The key that a row of any table of the record begins with.
+pub(crate) fn key(row: &AnyRow) -> Result<Key, Error> {
+    Ok(Key {
+        group: parsed(row, "group_name")?,
+        tx_no: parsed(row, "tx_no")?,
+        source: parsed(row, "source")?,
+    })
+}
 
 /// A text column through its type's `FromStr`.
 pub(crate) fn parsed<T>(row: &AnyRow, column: &str) -> Result<T, Error>

@@ -57,11 +57,7 @@ const LONGEST_GAP_MS: i64 = 24 * 3600 * 1000;
 impl Sleeper {
     fn read(row: &AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            key: Key {
-                group: columns::parsed(row, "group_name")?,
-                tx_no: columns::parsed(row, "tx_no")?,
-                source: columns::parsed(row, "source")?,
-            },
+            key: columns::key(row)?,
             generation: columns::number(row, "generation")?,
             endpoint: columns::parsed(row, "endpoint_id")?,
             seen: columns::number::<i64>(row, "seen")? != 0,

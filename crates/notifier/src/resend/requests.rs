@@ -55,11 +55,7 @@ pub(super) async fn due(
 impl SendRequest {
     fn read(row: &AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            key: Key {
-                group: columns::parsed(row, "group_name")?,
-                tx_no: columns::parsed(row, "tx_no")?,
-                source: columns::parsed(row, "source")?,
-            },
+            key: columns::key(row)?,
             generation: columns::number(row, "generation")?,
             next_send_ms: row.try_get("next_send_ms")?,
         })

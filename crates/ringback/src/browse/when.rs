@@ -21,8 +21,7 @@ const TIMES: [&str; 2] = ["%H:%M:%S", "%H:%M"];
 pub fn moment(text: &str, now: &Now) -> Result<i64, String> {
     let text = text.trim();
     if let Ok(ago) = humantime::parse_duration(text) {
-        let ago = i64::try_from(ago.as_millis()).unwrap_or(i64::MAX);
-        return Ok(now.ms.saturating_sub(ago));
+        return Ok(now.before(ago));
     }
     if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
         return Ok(moment.timestamp_millis());

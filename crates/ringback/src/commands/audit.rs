@@ -9,7 +9,7 @@ use crate::cli::{Output, Services};
 use crate::failure::Outcome;
 use crate::reach::{Reach, Who};
 use crate::render;
-use crate::render::moment::{Now, Zone};
+use crate::render::moment::Now;
 use crate::screen::{self, Format};
 
 /// Flags of `audit`.
@@ -41,14 +41,8 @@ pub struct Args {
 /// Lists what was done, newest first.
 pub async fn run(args: Args) -> Outcome {
     let reach = Reach::find(&args.services)?;
-    let now = Now {
-        ms: service::clock::now_ms(),
-        zone: Zone::Local,
-    };
-    let began = |span: Duration| {
-        now.ms
-            .saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))
-    };
+    let now = Now::here();
+    let began = |span| now.before(span);
     let query = AuditQuery {
         action: args.action,
         target: args.target,

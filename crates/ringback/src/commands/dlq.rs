@@ -26,7 +26,7 @@ pub use self::topic::{Page, TopicArgs};
 use crate::failure::{Failure, Outcome};
 use crate::reach::{AskError, Reach, Who};
 use crate::render;
-use crate::render::moment::{Now, Zone};
+use crate::render::moment::Now;
 use crate::screen::{self, Format};
 
 const EXAMPLES: &str = "\
@@ -85,20 +85,13 @@ pub async fn run(args: Args) -> Outcome {
     }
 }
 
-fn now() -> Now {
-    Now {
-        ms: service::clock::now_ms(),
-        zone: Zone::Local,
-    }
-}
-
 async fn list(args: &ListArgs) -> Outcome {
     let reach = Reach::find(&args.services)?;
     let query = LettersQuery {
         state: Some(args.state),
         after: args.after.clone(),
         limit: Some(args.limit),
-        ..LettersQuery::of(args.chosen.filter(&now())?)
+        ..LettersQuery::of(args.chosen.filter(&Now::here())?)
     };
     let page: LettersPage = reach.get(Who::Notifier, "/v1/dead-letters", &query).await?;
     match args.output.format() {
@@ -110,7 +103,7 @@ async fn list(args: &ListArgs) -> Outcome {
                 filtered,
                 topics: topics.as_deref(),
             };
-            screen::line(&render::dlq::list(&page, asked, &now()));
+            screen::line(&render::dlq::list(&page, asked, &Now::here()));
         }
         Format::Json => screen::json(&page)?,
     }
@@ -132,7 +125,7 @@ async fn show(args: &ShowArgs) -> Outcome {
         .get(Who::Notifier, &path, &NotificationQuery::default())
         .await?;
     match args.output.format() {
-        Format::Text => screen::line(&render::dlq::show(&detail, &view, &now())),
+        Format::Text => screen::line(&render::dlq::show(&detail, &view, &Now::here())),
         Format::Json => screen::json(&Shown {
             letter: detail,
             notification: view,
@@ -161,7 +154,7 @@ async fn discard(args: &DiscardArgs) -> Outcome {
             screen::line(&render::dlq::discarded(
                 &render::ending(&tx_no),
                 detail.letter.died_ms,
-                &now(),
+                &Now::here(),
             ));
         }
         Format::Json => {

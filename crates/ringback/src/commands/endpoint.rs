@@ -18,7 +18,7 @@ pub use self::flags::{
 use crate::failure::{Failure, Outcome};
 use crate::reach::{AskError, Reach, Who};
 use crate::render;
-use crate::render::moment::{Now, Zone};
+use crate::render::moment::Now;
 use crate::screen::{self, Format, Paint};
 
 const EXAMPLES: &str = "\
@@ -99,13 +99,6 @@ pub async fn run(args: Args) -> Outcome {
     }
 }
 
-fn now() -> Now {
-    Now {
-        ms: service::clock::now_ms(),
-        zone: Zone::Local,
-    }
-}
-
 async fn add(args: &AddArgs) -> Outcome {
     let mut endpoint = args.settings.read()?;
     endpoint.insert("id".to_owned(), json!(args.id));
@@ -158,7 +151,7 @@ async fn show(args: &ShowArgs) -> Outcome {
         .await
         .map_err(refused)?;
     match args.output.format() {
-        Format::Text => screen::line(&render::endpoint::show(&view, &now())),
+        Format::Text => screen::line(&render::endpoint::show(&view, &Now::here())),
         Format::Json => screen::json(&view)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -185,7 +178,7 @@ async fn edit(args: &EditArgs) -> Outcome {
         .await
         .map_err(refused)?;
     match args.output.format() {
-        Format::Text => screen::line(&render::endpoint::changed(&view, &now())),
+        Format::Text => screen::line(&render::endpoint::changed(&view, &Now::here())),
         Format::Json => screen::json(&view)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -222,7 +215,7 @@ async fn rotate(args: &RotateArgs) -> Outcome {
         .await
         .map_err(refused)?;
     match args.output.format() {
-        Format::Text => screen::line(&render::endpoint::rotated(&made, &now())),
+        Format::Text => screen::line(&render::endpoint::rotated(&made, &Now::here())),
         Format::Json => screen::json(&made)?,
     }
     Ok(ExitCode::SUCCESS)

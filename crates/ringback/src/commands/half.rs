@@ -12,7 +12,7 @@ use crate::half::{self, HalfMessage, Said};
 use crate::reach::{Reach, Who};
 use crate::render;
 use crate::render::half::Told;
-use crate::render::moment::{Now, Zone};
+use crate::render::moment::Now;
 use crate::screen::{self, Format};
 
 const EXAMPLES: &str = "\
@@ -83,13 +83,8 @@ pub async fn run(args: Args) -> Outcome {
         .initiator
         .as_ref()
         .map(|initiator| initiator.transaction_deadline);
-    let deadline_ms = deadline.map_or(0, |deadline| {
-        i64::try_from(deadline.as_millis()).unwrap_or(i64::MAX)
-    });
-    let now = Now {
-        ms: service::clock::now_ms(),
-        zone: Zone::Local,
-    };
+    let deadline_ms = deadline.map_or(0, service::clock::millis);
+    let now = Now::here();
     let mut told = Vec::new();
     for half in HalfMessage::all(&halves) {
         let said = ask(&reach, &half, ours.as_deref()).await;

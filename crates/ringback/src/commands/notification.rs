@@ -14,7 +14,7 @@ use crate::cli::{Output, Services};
 use crate::failure::Outcome;
 use crate::reach::{Reach, Who};
 use crate::render;
-use crate::render::moment::{Now, Zone};
+use crate::render::moment::Now;
 use crate::screen::{self, Format};
 
 const EXAMPLES: &str = "\
@@ -152,21 +152,11 @@ pub async fn run(args: Args) -> Outcome {
     }
 }
 
-fn now() -> Now {
-    Now {
-        ms: service::clock::now_ms(),
-        zone: Zone::Local,
-    }
-}
-
 /// Asks page by page until there are enough: a page may be empty and not the last.
 async fn list(args: ListArgs) -> Outcome {
     let reach = Reach::find(&args.services)?;
-    let now = now();
-    let began = |span: Duration| {
-        now.ms
-            .saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))
-    };
+    let now = Now::here();
+    let began = |span| now.before(span);
     let mut query = NotificationsQuery {
         group: args.group,
         source: args.source,
@@ -206,7 +196,7 @@ async fn show(args: &ShowArgs) -> Outcome {
     let path = format!("/v1/notifications/{}", args.ending);
     let view: NotificationView = reach.get(Who::Notifier, &path, &()).await?;
     match args.output.format() {
-        Format::Text => screen::line(&render::notifications::show(&view, &now())),
+        Format::Text => screen::line(&render::notifications::show(&view, &Now::here())),
         Format::Json => screen::json(&view)?,
     }
     Ok(ExitCode::SUCCESS)

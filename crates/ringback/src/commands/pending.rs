@@ -9,7 +9,7 @@ use crate::cli::{Output, Services};
 use crate::failure::Outcome;
 use crate::reach::{LONG_READ_WITHIN, Reach, Who};
 use crate::render;
-use crate::render::moment::{Now, Zone};
+use crate::render::moment::Now;
 use crate::screen::{self, Format};
 
 const EXAMPLES: &str = "\
@@ -47,10 +47,7 @@ pub async fn run(args: Args) -> Outcome {
         .await?;
     match args.output.format() {
         Format::Text => {
-            let now = Now {
-                ms: service::clock::now_ms(),
-                zone: Zone::Local,
-            };
+            let now = Now::here();
             screen::line(&render::pending::pending(&pending, &now));
         }
         Format::Json => screen::json(&pending)?,

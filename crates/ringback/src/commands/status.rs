@@ -13,7 +13,7 @@ use notification::{BusinessState, NotificationState, TxNo};
 use crate::cli::{Output, Services};
 use crate::failure::{Failure, Outcome};
 use crate::reach::{AskError, Reach, Who};
-use crate::render::moment::{Now, Zone};
+use crate::render::moment::Now;
 use crate::render::status::{Joined, Parties};
 use crate::screen::{self, Format, Paint};
 use crate::{names, render};
@@ -81,10 +81,7 @@ pub async fn run(args: Args) -> Outcome {
     };
     match args.output.format() {
         Format::Text => {
-            let now = Now {
-                ms: service::clock::now_ms(),
-                zone: Zone::Local,
-            };
+            let now = Now::here();
             screen::line(&render::status::text(&joined, &now, Paint::for_stdout()));
         }
         Format::Json => screen::json(&joined)?,

@@ -12,7 +12,7 @@ use crate::cli::{Output, Services};
 use crate::failure::{Failure, Outcome};
 use crate::reach::{Reach, Who};
 use crate::render;
-use crate::render::moment::{Now, Zone};
+use crate::render::moment::Now;
 use crate::screen::{self, Format};
 
 const EXAMPLES: &str = "\
@@ -121,20 +121,10 @@ pub async fn run(args: Args) -> Outcome {
     }
 }
 
-fn now() -> Now {
-    Now {
-        ms: service::clock::now_ms(),
-        zone: Zone::Local,
-    }
-}
-
 async fn add(args: AddArgs) -> Outcome {
     let reach = Reach::find(&args.services)?;
-    let now = now();
-    let ends = |span: Duration| {
-        now.ms
-            .saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))
-    };
+    let now = Now::here();
+    let ends = |span| now.after(span);
     let request = TokenRequest {
         name: args.name,
         role: args.role,
@@ -152,7 +142,7 @@ async fn add(args: AddArgs) -> Outcome {
 async fn list(args: &ListArgs) -> Outcome {
     let tokens = all(&Reach::find(&args.services)?).await?;
     match args.output.format() {
-        Format::Text => screen::line(&render::access::tokens(&tokens, &now())),
+        Format::Text => screen::line(&render::access::tokens(&tokens, &Now::here())),
         Format::Json => screen::json(&TokensPage { tokens, next: None })?,
     }
     Ok(ExitCode::SUCCESS)

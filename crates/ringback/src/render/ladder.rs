@@ -98,7 +98,7 @@ pub fn json(ladder: &Ladder) -> Value {
 }
 
 fn span(span: Duration) -> String {
-    moment::span(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))
+    moment::span(service::clock::millis(span))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Moments and spans as a person reads them.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Local, NaiveDateTime};
 
 /// Which clock on the wall is meant.
@@ -21,6 +23,24 @@ pub struct Now {
 }
 
 impl Now {
+    /// The machine's time, in its zone.
+    pub fn here() -> Self {
+        Self {
+            ms: service::clock::now_ms(),
+            zone: Zone::Local,
+        }
+    }
+
+    /// The moment that long ago, in UTC milliseconds.
+    pub fn before(&self, span: Duration) -> i64 {
+        self.ms.saturating_sub(service::clock::millis(span))
+    }
+
+    /// The moment in that long, in UTC milliseconds.
+    pub fn after(&self, span: Duration) -> i64 {
+        self.ms.saturating_add(service::clock::millis(span))
+    }
+
     /// `14:03:07` for today, `2026-03-04 14:03:07` for another day.
     pub fn clock(&self, ms: i64) -> String {
         let (Some(moment), Some(now)) = (self.wall(ms), self.wall(self.ms)) else {

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use service::extract::{Json, Path, Query};
 use service::problem::Problem;
 
-use super::{defined_in_file, named, reason, shown, tell, unknown};
+use super::{defined_in_file, named, reason, redefine, shown, tell, unknown};
 use crate::api::ApiState;
 use crate::api::failure::Failure;
 use crate::config::EndpointConfig;
@@ -117,7 +117,7 @@ pub(super) async fn edit(
     }
     let mut tx = state.record.database().begin().await?;
     let revision = table::next_revision(&mut tx).await?;
-    let (mut row, config) = editable(&state, &mut tx, &id, asked.revision).await?;
+    let (row, config) = editable(&state, &mut tx, &id, asked.revision).await?;
     let merged = merge(
         settings::whole(&config).map_err(settings::Unusable::from)?,
         asked.endpoint,
@@ -125,19 +125,13 @@ pub(super) async fn edit(
     let config = read(merged)?;
     check(&state, &config)?;
     let now_ms = state.clock.now_ms();
-    let defined = settings::define(&config, state.directory.sealing())?;
     let change = Change {
         by: &operator.name,
         now_ms,
         revision,
     };
-    table::define(&mut tx, &id, &defined, change).await?;
-    let deed = (AuditAction::EndpointEdit, &id);
-    tell(&mut tx, &operator, deed, reason, change).await?;
-    tx.commit().await?;
-    state.directory.changed_here().notify_one();
-    row.defined = Some(defined);
-    (row.revision, row.updated_ms, row.updated_by) = (revision, now_ms, operator.name.clone());
+    let deed = (AuditAction::EndpointEdit, reason);
+    let row = redefine(&state, &operator, tx, row, &config, deed, change).await?;
     Ok(Json(shown(&state, &id, Some(row))?))
 }
 

@@ -14,11 +14,10 @@ use service::extract::{Json, Path};
 use service::problem::Problem;
 
 use super::change::{editable, fresh_secret};
-use super::{named, reason, shown, tell};
+use super::{named, reason, redefine, shown};
 use crate::api::ApiState;
 use crate::api::failure::Failure;
 use crate::config::{EndpointConfig, LONGEST_OVERLAP};
-use crate::directory::settings;
 use crate::directory::table::{self, Change};
 use crate::operator::Operator;
 
@@ -42,23 +41,17 @@ pub(super) async fn rotate(
     };
     let mut tx = state.record.database().begin().await?;
     let revision = table::next_revision(&mut tx).await?;
-    let (mut row, mut config) = editable(&state, &mut tx, &id, None).await?;
+    let (row, mut config) = editable(&state, &mut tx, &id, None).await?;
     let now_ms = state.clock.now_ms();
     let overlap = overlap.unwrap_or(config.secret_overlap);
     put_first(&mut config, secret, overlap, now_ms)?;
-    let defined = settings::define(&config, state.directory.sealing())?;
     let change = Change {
         by: &operator.name,
         now_ms,
         revision,
     };
-    table::define(&mut tx, &id, &defined, change).await?;
-    let deed = (AuditAction::EndpointRotate, &id);
-    tell(&mut tx, &operator, deed, reason, change).await?;
-    tx.commit().await?;
-    state.directory.changed_here().notify_one();
-    row.defined = Some(defined);
-    (row.revision, row.updated_ms, row.updated_by) = (revision, now_ms, operator.name.clone());
+    let deed = (AuditAction::EndpointRotate, reason);
+    let row = redefine(&state, &operator, tx, row, &config, deed, change).await?;
     let view = shown(&state, &id, Some(row))?;
     Ok(Json(EndpointMade { view, secret: made }))
 }
@@ -70,7 +63,7 @@ fn put_first(
     overlap: Duration,
     now_ms: i64,
 ) -> Result<(), Problem> {
-    let overlap_ms = i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX);
+    let overlap_ms = service::clock::millis(overlap);
     let end_ms = now_ms.saturating_add(overlap_ms);
     let mut secrets = vec![SigningSecret::from(secret)];
     for mut old in std::mem::take(&mut config.secrets) {

@@ -61,7 +61,7 @@ pub(super) async fn matching(
                     .bind(group.as_str())
                     .bind(tx_no.to_string());
                 let rows = rows.fetch_all(&mut *db).await?;
-                let keys = rows.iter().map(key).collect::<Result<_, _>>();
+                let keys = rows.iter().map(columns::key).collect::<Result<_, _>>();
                 Looked::All(keys?)
             }
             None => look(db, &group, ending, until).await?,
@@ -115,7 +115,7 @@ async fn look(
             .fetch_all(&mut *db)
             .await?;
         for row in &rows {
-            keys.push(key(row)?);
+            keys.push(columns::key(row)?);
         }
         match from {
             Some(_) if keys.len() > LISTED => return Ok(Looked::All(keys)),
@@ -145,14 +145,6 @@ async fn groups(
     }
     groups.remove(0);
     Ok(groups)
-}
-
-fn key(row: &sqlx::any::AnyRow) -> Result<Key, sqlx::Error> {
-    Ok(Key {
-        group: columns::parsed(row, "group_name")?,
-        tx_no: columns::parsed(row, "tx_no")?,
-        source: columns::parsed(row, "source")?,
-    })
 }
 
 #[cfg(test)]

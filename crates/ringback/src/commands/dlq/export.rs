@@ -6,18 +6,18 @@ use notification::api::letters::LettersExport;
 use notification::api::notifier::LettersQuery;
 
 use super::flags::ExportArgs;
-use super::now;
 use super::sink::Sink;
 use crate::failure::Outcome;
 use crate::reach::{Reach, Who};
 use crate::render;
+use crate::render::moment::Now;
 use crate::screen;
 
 /// Writes them: the oldest first, those that die meanwhile too.
 pub(super) async fn run(args: &ExportArgs) -> Outcome {
     let mut query = LettersQuery {
         state: args.state,
-        ..LettersQuery::of(args.chosen.filter(&now())?)
+        ..LettersQuery::of(args.chosen.filter(&Now::here())?)
     };
     let reach = Reach::find(&args.services)?;
     let mut sink = Sink::open(args.output.as_deref())?;

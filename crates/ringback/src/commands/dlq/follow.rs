@@ -6,10 +6,10 @@ use std::time::Duration;
 use notification::api::letters::{JobQuery, JobState, JobView};
 use tokio::time::Instant;
 
-use super::now;
 use crate::failure::{Failure, Outcome};
 use crate::reach::{AskError, Reach, Who};
 use crate::render;
+use crate::render::moment::Now;
 use crate::screen::{self, Format, Progress};
 
 /// Between two looks.
@@ -74,7 +74,7 @@ impl Follow<'_> {
     async fn done(&self, begun: JobView) -> Result<JobView, Failure> {
         let (progress, mut job) = (Progress::new(self.format), begun);
         while job.state == JobState::Running {
-            progress.show(&render::jobs::progress(&job, &now()));
+            progress.show(&render::jobs::progress(&job, &Now::here()));
             tokio::time::sleep(LOOK_EVERY).await;
             job = self.look(&job, JobQuery::default()).await?;
         }

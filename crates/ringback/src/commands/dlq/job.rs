@@ -9,12 +9,13 @@ use notification::api::letters::{
 use serde::Serialize;
 
 use super::follow::{Follow, Until};
-use super::{many, now};
+use super::many;
 use crate::cli::{Output, Services};
 use crate::commands::status::ending;
 use crate::failure::{Failure, Outcome};
 use crate::reach::{AskError, Reach, Who};
 use crate::render;
+use crate::render::moment::Now;
 use crate::screen::{self, Format};
 
 const EXAMPLES: &str = "\
@@ -165,7 +166,7 @@ async fn list(args: &JobListArgs) -> Outcome {
         .get(Who::Notifier, "/v1/dead-letter-jobs", &())
         .await?;
     match args.output.format() {
-        Format::Text => screen::line(&render::jobs::list(&jobs.jobs, &now())),
+        Format::Text => screen::line(&render::jobs::list(&jobs.jobs, &Now::here())),
         Format::Json => screen::json(&jobs)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -192,7 +193,7 @@ async fn show(args: &JobShowArgs) -> Outcome {
         }
     };
     match args.output.format() {
-        Format::Text => screen::line(&render::jobs::show(&job, letters.as_ref(), &now())),
+        Format::Text => screen::line(&render::jobs::show(&job, letters.as_ref(), &Now::here())),
         Format::Json => screen::json(&Shown { job, letters })?,
     }
     Ok(ExitCode::SUCCESS)

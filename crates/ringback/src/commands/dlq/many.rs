@@ -6,10 +6,10 @@ use notification::api::letters::{JobKind, JobPreview, JobRequest, JobView, Lette
 
 use super::flags::{Chosen, DiscardArgs, Many, ResendArgs};
 use super::follow::{Follow, Until};
-use super::now;
 use crate::failure::{Failure, Outcome};
 use crate::reach::{AskError, LONG_READ_WITHIN, Reach, Who};
 use crate::render;
+use crate::render::moment::Now;
 use crate::screen::{self, Format};
 
 /// The one letter that was named; none if many are meant.
@@ -21,7 +21,7 @@ pub(super) fn one<'a>(
     chosen: &Chosen,
     many: &Many,
 ) -> Result<Option<&'a str>, Failure> {
-    let filtered = chosen.filter(&now())? != LetterFilter::default();
+    let filtered = chosen.filter(&Now::here())? != LetterFilter::default();
     let for_many = many.rate.is_some() || many.detach || many.dry_run;
     match (ending, filtered || many.all) {
         (Some(_), true) => Err(Failure::usage(
@@ -40,7 +40,7 @@ pub(super) fn one<'a>(
 pub(super) async fn resend(args: &ResendArgs) -> Outcome {
     let request = JobRequest {
         kind: JobKind::Resend,
-        filter: args.chosen.filter(&now())?,
+        filter: args.chosen.filter(&Now::here())?,
         rate: args.many.rate,
         anyway: args.anyway,
         reason: args.reason.clone(),
@@ -61,7 +61,7 @@ pub(super) async fn resend(args: &ResendArgs) -> Outcome {
 pub(super) async fn discard(args: &DiscardArgs) -> Outcome {
     let request = JobRequest {
         kind: JobKind::Discard,
-        filter: args.chosen.filter(&now())?,
+        filter: args.chosen.filter(&Now::here())?,
         rate: args.many.rate,
         anyway: false,
         reason: Some(args.reason.clone()),
@@ -85,7 +85,7 @@ async fn dry_run(reach: &Reach, request: &JobRequest, format: Format) -> Outcome
         .post_within(LONG_READ_WITHIN, Who::Notifier, path, request)
         .await?;
     match format {
-        Format::Text => screen::line(&render::jobs::preview(request, &preview, &now())),
+        Format::Text => screen::line(&render::jobs::preview(request, &preview, &Now::here())),
         Format::Json => screen::json(&preview)?,
     }
     Ok(if preview.selected == 0 {

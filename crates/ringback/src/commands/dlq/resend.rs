@@ -86,7 +86,7 @@ pub(super) async fn run(args: &ResendArgs) -> Outcome {
             Ended::StillTrying(view) => {
                 let (now, waited) = (
                     service::clock::now_ms(),
-                    i64::try_from(args.timeout.as_millis()).unwrap_or(i64::MAX),
+                    service::clock::millis(args.timeout),
                 );
                 let text =
                     render::transfer::still_trying(&tx_no, view.as_ref(), waited, now, paint);

@@ -8,7 +8,6 @@ use notification::{EndpointId, EventType, Group};
 use rocketmq::Admin;
 use serde::Serialize;
 
-use super::now;
 use super::sink::Sink;
 use crate::administer::{BrokerSide, failed};
 use crate::browse::dead::DLQ;
@@ -17,6 +16,7 @@ use crate::cli::Output;
 use crate::config::File;
 use crate::failure::{Failure, Outcome};
 use crate::render;
+use crate::render::moment::Now;
 use crate::screen::{self, Format};
 
 const EXAMPLES: &str = "\
@@ -167,7 +167,7 @@ async fn list(args: &ListArgs) -> Outcome {
     let after = args.after.clone().unwrap_or_default();
     let page = reading.page(&after, args.limit).await?;
     match args.output.format() {
-        Format::Text => screen::line(&render::dlq_topic::list(&page, &now())),
+        Format::Text => screen::line(&render::dlq_topic::list(&page, &Now::here())),
         Format::Json => screen::json(&page)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -205,7 +205,7 @@ async fn show(args: &ShowArgs) -> Outcome {
             screen::line(&render::dlq_topic::show(
                 newest,
                 &found[..found.len() - 1],
-                &now(),
+                &Now::here(),
             ));
         }
         Format::Json => screen::json(&found)?,
@@ -257,7 +257,7 @@ impl Reading {
         };
         let time = |flag: &str, text: &Option<String>| {
             text.as_deref()
-                .map(|text| when::moment(text, &now()))
+                .map(|text| when::moment(text, &Now::here()))
                 .transpose()
                 .map_err(|why| Failure::usage(format!("--{flag}: {why}")))
         };

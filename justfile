@@ -19,7 +19,7 @@ test:
 
 # Write docs/openapi.json anew, from the code
 openapi:
-    RINGBACK_WRITE_DOCUMENT=1 cargo test --locked -p notifier --lib the_document_is_the_one_that_is_written_down
+    RINGBACK_WRITE_DOCUMENT=1 cargo test --workspace --locked --lib the_document_is_the_one_that_is_written_down
 
 # The demo on the embedded broker
 demo *ARGS:
@@ -43,9 +43,7 @@ mariadb-down:
 
 # Every test that opens a database, on MariaDB
 test-mariadb: mariadb-up
-    RINGBACK_TEST_DATABASE=$(scripts/mariadb.sh url) cargo test --locked -p database -p producer -p receiver -p notifier -p banks
-    RINGBACK_TEST_DATABASE=$(scripts/mariadb.sh url) cargo test --locked -p ringback-tests --test chaos_bank1 --test chaos_notifier --test database_starts --test database_faults
-
+    RINGBACK_TEST_DATABASE=$(scripts/mariadb.sh url) RINGBACK_REQUIRE_MARIADB=1 cargo test --workspace --locked --lib --test banks --test initiator --test notifier --test chaos_bank1 --test chaos_notifier --test replicas --test database_starts --test database_faults
 
 # One list of behaviours on the embedded broker and on an Apache RocketMQ of its own, with a table of both
 conformance *ARGS:
@@ -59,7 +57,7 @@ conformance *ARGS:
     trap 'scripts/rocketmq.sh wipe' EXIT
     scripts/rocketmq.sh up
     eval "$(scripts/rocketmq.sh env)"
-    cargo test --locked -p ringback-tests --test conformance -- {{ARGS}}
+    cargo test --workspace --locked --test conformance -- {{ARGS}}
 
 # The same where every call is signed (ACL 2.0) and goes over TLS
 conformance-secure *ARGS:
@@ -79,14 +77,14 @@ compose-test *ARGS:
 
 # The kill tests, longer: each named step 20 times, 200 kills at random
 soak:
-    RINGBACK_SOAK=1 cargo test --locked -p ringback-tests --test chaos_bank1 --test chaos_notifier -- --nocapture
+    RINGBACK_SOAK=1 cargo test --workspace --locked --test chaos_bank1 --test chaos_notifier -- --nocapture
 
 # An older release and this one side by side over a change of the schema; skipped in a clone without that release
 rolling-upgrade:
     #!/usr/bin/env bash
     set -eu
     older=$(scripts/older-release.sh) || { code=$?; [ $code = 3 ] && echo "skipped" && exit 0; exit $code; }
-    RINGBACK_OLDER=$older cargo test --locked -p ringback-tests --test rolling_upgrade -- --nocapture
+    RINGBACK_OLDER=$older cargo test --workspace --locked --test rolling_upgrade -- --nocapture
 
 # What is signed, verified by the Standard Webhooks project's own libraries for Python and JavaScript
 standard-webhooks:
@@ -102,7 +100,7 @@ cluster-test:
     set -eu
     scripts/rocketmq.sh cluster up
     trap 'scripts/rocketmq.sh cluster down' EXIT
-    RINGBACK_ROCKETMQ_CLUSTER=$PWD/scripts/rocketmq.sh cargo test --locked -p ringback-tests --test two_brokers -- --nocapture
+    RINGBACK_ROCKETMQ_CLUSTER=$PWD/scripts/rocketmq.sh cargo test --workspace --locked --test two_brokers -- --nocapture
 
 # All that CI does
 ci:

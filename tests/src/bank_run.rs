@@ -42,11 +42,13 @@ impl BankRun {
     /// Waits until all that is committed has arrived, then asserts that bank2's credits are bank1's committed
     /// debits: no transfer lost, doubled or made up, in the sums and one by one.
     pub async fn balances(&self, world: &World, within: Duration) {
-        eventually("everything committed has arrived", within, || async {
+        let arrived = eventually("everything committed has arrived", within, || async {
             Ok(world.not_arrived().await?.is_empty().then_some(()))
         })
-        .await
-        .unwrap_or_else(|error| panic!("{error:#}"));
+        .await;
+        if let Err(error) = arrived {
+            panic!("{error:#}\n{}", missing(world).await);
+        }
         let committed = world.committed().await.expect("bank1 lists its transfers");
         for (tx_no, amount_fen) in &self.asked {
             let listed = committed.iter().find(|transfer| transfer.tx_no == *tx_no);
@@ -91,4 +93,21 @@ async fn moved(world: &World, bank: Bank) -> i64 {
         .iter()
         .map(|account| account.balance_fen - account.opening_fen)
         .sum()
+}
+
+/// What is known of some that have not arrived, in words.
+async fn missing(world: &World) -> String {
+    const SHOWN: usize = 5;
+    let missing = world
+        .not_arrived()
+        .await
+        .expect("the banks list their transfers");
+    let mut text = format!("{} have not arrived:", missing.len());
+    for transfer in missing.iter().take(SHOWN) {
+        let tx_no = &transfer.tx_no;
+        let result = world.result(tx_no).await;
+        let record = world.notification(tx_no).await;
+        text += &format!("\n{tx_no}\n  bank1: {result:?}\n  notifier: {record:?}");
+    }
+    text
 }

@@ -6,11 +6,13 @@
 //! - [`Straight`] sends notifications by the thousand, without a bank.
 //! - [`Load`] transfers on and on, and [`BankRun`] is the account at the end.
 //! - [`FakeReceiver`] is an HTTP server with a script of behaviours and a log of what reached it.
+//! - [`Collector`] is where spans go.
 //! - [`eventually`] waits for a fact under a deadline; nothing here sleeps and hopes.
 //! - [`MariaDb`] is a database server of one test's own, to be killed, filled and set read-only.
 //! - [`settings`] reads the few variables that make a run longer or repeat it.
 
 mod bank_run;
+mod collector;
 mod fake_receiver;
 mod leftovers;
 mod load;
@@ -24,6 +26,7 @@ mod system;
 mod transcript;
 
 pub use bank_run::BankRun;
+pub use collector::{Collector, ToldSpan};
 pub use demo::eventually;
 pub use fake_receiver::{Behaviour, FakeReceiver, Ring};
 pub use leftovers::{lives, pids_of, send};

@@ -115,6 +115,7 @@ pub const ALARMS: &[Alarm] = &[
     alarm("unread_messages_expired", Critical, ALL, Quiet, "the embedded broker dropped messages by age that no group had read"),
     // Any process.
     alarm("database_awaited", Critical, ALL, Quiet, "a service waits for its database and refuses requests meanwhile"),
+    alarm("spans_not_taken", Warning, ALL, With("spans_taken_again"), "the collector of spans is away: spans are left out, and nothing else waits for it"),
     alarm("alarms_not_heard", Warning, ALL, Quiet, "alarms came faster than they could be heard: the log has them all"),
 ];
 

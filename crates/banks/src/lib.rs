@@ -20,6 +20,7 @@ pub mod hold;
 mod hold_routes;
 mod refusal;
 pub mod simulated;
+mod trace;
 
 /// Whether set amounts misbehave and steps can be held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

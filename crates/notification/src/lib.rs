@@ -39,5 +39,5 @@ pub use state::{
     Applied, BusinessState, DeadReason, InboxState, LetterClass, LetterState, NotificationState,
     Operation, Outcome, OutcomeKind,
 };
-pub use trace::TraceParent;
+pub use trace::{Sampled, TraceParent};
 pub use tx_no::TxNo;

@@ -8,6 +8,17 @@ use std::fmt;
 /// The flags that are known: sampled, and random trace id.
 const KNOWN_FLAGS: u8 = 0x03;
 
+const SAMPLED: u8 = 0x01;
+
+/// Whether a trace's spans are wanted; whoever begins it decides for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sampled {
+    /// They are.
+    Yes,
+    /// They are not: the trace goes on, and nobody tells a span.
+    No,
+}
+
 /// A trace to go on with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceParent {
@@ -43,6 +54,34 @@ impl TraceParent {
             span_id: u64::try_from(span_id).ok()?,
             flags: u8::try_from(flags).ok()? & KNOWN_FLAGS,
         })
+    }
+
+    /// A trace that begins here; `None` if an id is all zero.
+    pub fn begin(trace_id: [u8; 16], span_id: [u8; 8], sampled: Sampled) -> Option<Self> {
+        let (trace_id, span_id) = (u128::from_be_bytes(trace_id), u64::from_be_bytes(span_id));
+        let flags = match sampled {
+            Sampled::Yes => SAMPLED,
+            Sampled::No => 0,
+        };
+        (trace_id != 0 && span_id != 0).then_some(Self {
+            trace_id,
+            span_id,
+            flags,
+        })
+    }
+
+    /// The trace's id and that of the span that it is seen from, if spans of it are wanted.
+    pub fn wanted(&self) -> Option<(u128, u64)> {
+        (self.sampled() == Sampled::Yes).then_some((self.trace_id, self.span_id))
+    }
+
+    /// Whether whoever began it wants its spans.
+    pub fn sampled(&self) -> Sampled {
+        if self.flags & SAMPLED == 0 {
+            Sampled::No
+        } else {
+            Sampled::Yes
+        }
     }
 
     /// The same trace, seen from another span. An id of zero is none: the parent's stays.
@@ -87,6 +126,26 @@ mod tests {
         let expected = "00-0af7651916cd43dd8448eb211c80319c-00000000000001ff-01";
         assert_eq!(child.to_string(), expected);
         assert_eq!(child.clone().with_span([0; 8]), child);
+    }
+
+    #[test]
+    fn who_begins_a_trace_says_whether_it_is_wanted_and_ids_are_never_zero() {
+        let begun = |sampled| TraceParent::begin([1; 16], [2; 8], sampled).unwrap();
+        let text = |flags| format!("00-{}-{}-{flags}", "01".repeat(16), "02".repeat(8));
+        assert_eq!(begun(Sampled::Yes).to_string(), text("01"));
+        assert_eq!(begun(Sampled::No).to_string(), text("00"));
+        assert_eq!(TraceParent::begin([0; 16], [2; 8], Sampled::Yes), None);
+        assert_eq!(TraceParent::begin([1; 16], [0; 8], Sampled::Yes), None);
+        for (flags, sampled) in [
+            ("00", Sampled::No),
+            ("01", Sampled::Yes),
+            ("02", Sampled::No),
+            ("03", Sampled::Yes),
+        ] {
+            let parsed = TraceParent::parse(&text(flags)).unwrap();
+            assert_eq!(parsed.sampled(), sampled, "{flags}");
+            assert_eq!(parsed.wanted().is_some(), sampled == Sampled::Yes);
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod gate;
 mod gone;
 mod permits;
 mod put_away;
+mod spans;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use service::clock::Clock;
 use service::shutdown::Shutdown;
 
 use self::gate::Open;
+use self::spans::Way;
 use crate::alarm;
 use crate::breaker::Change;
 use crate::config::SubscriptionConfig;
@@ -52,6 +54,7 @@ pub(crate) struct Parcel {
     /// The record's row, and when it was read.
     pub standing: Option<Standing>,
     pub read_at: Instant,
+    pub received_ms: i64,
     pub delivery: Delivery,
     /// `None` if a twin holds the key.
     pub hold: Option<Hold>,
@@ -240,6 +243,7 @@ impl Carrier {
             number,
             not_before_ms: 0,
         });
+        let mut way = Way::of(&parcel, &line, number);
         // Boxed, so that a task that waits, for its turn or for the record, is small.
         let rung = Box::pin(self.ringer.ring(&endpoint, &parcel.copy, number)).await;
         self.mind_the_clock(&line, &rung);
@@ -259,6 +263,7 @@ impl Carrier {
         line.meters
             .attempted(verdict, rung.status, error, rung.took);
         let (then, status, finished_ms) = (judgement.then, rung.status, rung.finished_ms);
+        way.rung(&rung, &judgement);
         let attempt = Self::attempt_row(&target, number, rung, judgement);
         let Some(moved) = self
             .write(&parcel, Event::Attempted { attempt, then })
@@ -266,6 +271,7 @@ impl Carrier {
         else {
             return;
         };
+        way.recorded(&self.clock);
         match then {
             Then::Delivered => {
                 if moved == Moved::Yes {
@@ -282,6 +288,7 @@ impl Carrier {
             }
             Then::Dead(reason) => self.bury(parcel, moved, reason).await,
         }
+        way.settled(&self.clock);
         if status == Some(gone::GONE) {
             Box::pin(self.mind_gone(&endpoint)).await;
         }

@@ -78,8 +78,8 @@ impl Receiver {
 
     /// Reads a batch's records and sends each copy on its way.
     async fn take(&self, deliveries: Vec<Delivery>) {
-        let now_ms = self.carrier.clock.now_ms();
-        self.carrier.meters.received(deliveries.len(), now_ms);
+        let received_ms = self.carrier.clock.now_ms();
+        self.carrier.meters.received(deliveries.len(), received_ms);
         // Keys are taken before the record is read: see `in_hand`.
         let batch: Vec<Read> = deliveries.into_iter().map(|d| self.read(d)).collect();
         let keys: Vec<Key> = batch.iter().map(|read| read.copy.key.clone()).collect();
@@ -106,6 +106,7 @@ impl Receiver {
                 copy,
                 standing,
                 read_at,
+                received_ms,
                 delivery,
                 hold,
                 _held: self.carrier.permits.hold(),

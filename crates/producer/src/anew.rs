@@ -3,11 +3,13 @@
 use database::DatabaseError;
 use notification::{Group, Outcome};
 use rocketmq::{Error, ErrorKind};
+use service::traces::Kind;
 use tokio::time::{Instant, sleep_until};
 
 use crate::due::{self, Claimed, Due};
 use crate::initiator::Shared;
 use crate::lost::{self, Lost};
+use crate::sending;
 
 /// When a loss is tried again whose sending was not seen to its end.
 const AGAIN_AFTER_MS: i64 = 10 * 60 * 1000;
@@ -105,7 +107,16 @@ async fn send(
         None => (first, None),
     };
     let message = shared.message_of(&notification, generation, for_group);
-    let half = match shared.producer.begin(message).await {
+    let trace = sending::traced(notification.traceparent.as_deref());
+    let mut span = trace.open("send_anew", Kind::Producer, || shared.clock.now_ms());
+    span.note("ringback.tx_no", tx_no);
+    span.note("ringback.generation", generation);
+    let begun = shared.producer.begin(message).await;
+    match &begun {
+        Ok(_) => span.ended(|| shared.clock.now_ms()),
+        Err(_) => span.failed("not sent", || shared.clock.now_ms()),
+    }
+    let half = match begun {
         Ok(half) => half,
         Err(error) => {
             let sending = not_begun(&error);

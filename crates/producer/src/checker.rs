@@ -12,8 +12,10 @@ use futures::future::BoxFuture;
 use notification::{BusinessState, Envelope, InitiatorId, Notification, TxNo, message};
 use rocketmq::{OrphanedHalf, Resolution, TransactionChecker};
 use service::clock::Clock;
+use service::traces::Kind;
 
 use crate::outgoing::{self, Fence, Standing};
+use crate::sending;
 
 /// A half message that was asked about this often will soon be given up: brokers ask 15 times.
 const CHECKS_RUN_OUT: u32 = 10;
@@ -60,7 +62,21 @@ impl Checker {
             }
         };
         let tx_no = asked.tx_no;
-        match self.answer(&asked, &half.message_id).await {
+        let trace = sending::traced(asked.traceparent.as_deref());
+        let mut span = trace.open("check_back", Kind::Server, || self.clock.now_ms());
+        span.note("ringback.tx_no", tx_no);
+        span.note("ringback.checks", half.checks);
+        let answer = self.answer(&asked, &half.message_id).await;
+        match &answer {
+            Ok(Resolution::Commit) => span.note("ringback.resolution", "commit"),
+            Ok(Resolution::Rollback) => span.note("ringback.resolution", "rollback"),
+            Ok(Resolution::Unknown) | Err(_) => span.note("ringback.resolution", "unknown"),
+        }
+        match &answer {
+            Ok(_) => span.ended(|| self.clock.now_ms()),
+            Err(_) => span.failed("not answered", || self.clock.now_ms()),
+        }
+        match answer {
             Ok(resolution) => {
                 tracing::info!(event = "check_back_answered", %tx_no, ?resolution, checks = half.checks);
                 resolution

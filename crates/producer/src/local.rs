@@ -34,6 +34,18 @@ pub(crate) enum Local {
     Unknown,
 }
 
+impl Local {
+    /// What went wrong, in words that repeat.
+    pub(crate) fn failure(&self) -> Option<&'static str> {
+        match self {
+            Local::Committed { .. } => None,
+            Local::RolledBack(_) => Some("rolled back"),
+            Local::Abandoned(_) => Some("rollback not confirmed"),
+            Local::Unknown => Some("commit not confirmed"),
+        }
+    }
+}
+
 /// Why the local transaction didn't commit.
 pub(crate) enum Why {
     /// The `tx_no` has a row already.

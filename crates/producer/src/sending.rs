@@ -4,8 +4,9 @@
 //! task early (a panic, the process's death) sends nothing to the broker: the check-back then reads
 //! what the database says. An end that fails is no error either, for the same reason.
 
-use notification::{BusinessState, Notification, TxNo};
+use notification::{BusinessState, Notification, TraceParent, TxNo};
 use rocketmq::Half;
+use service::traces::{Kind, Trace};
 use tokio::time::Instant;
 
 use crate::answer::{Business, SendError, SendOutcome, Took};
@@ -25,17 +26,26 @@ pub(crate) async fn run(
     let started = Instant::now();
     let deadline = started + shared.config.transaction_deadline;
     let last_word = started + shared.config.check_back_after;
-    let half = shared
-        .producer
-        .begin(shared.message(notification))
+    let trace = traced(notification.traceparent.as_deref());
+    let begun = shared.producer.begin(shared.message(notification));
+    let unavailable = |begun: &Result<_, _>| begun.is_err().then_some("unavailable");
+    let half = trace
+        .around(("half", Kind::Producer), &shared.clock, begun, unavailable)
         .await
         .map_err(SendError::Unavailable)?;
     let held = Instant::now();
 
-    match local::transact(shared, notification, business, deadline, last_word).await {
+    let local = local::transact(shared, notification, business, deadline, last_word);
+    let local = trace.around(
+        ("local_transaction", Kind::Internal),
+        &shared.clock,
+        Box::pin(local),
+        Local::failure,
+    );
+    match local.await {
         Local::Committed { debited, committed } => {
             shared.steps.reached(Step::AfterCommit, &tx_no).await;
-            let ended = end(half, End::Commit, &tx_no).await;
+            let ended = end(shared, half, End::Commit, &tx_no, trace).await;
             shared.steps.reached(Step::AfterEnd, &tx_no).await;
             Ok(SendOutcome::Committed {
                 took: Took {
@@ -47,7 +57,7 @@ pub(crate) async fn run(
             })
         }
         Local::RolledBack(why) => {
-            end(half, End::Rollback, &tx_no).await;
+            end(shared, half, End::Rollback, &tx_no, trace).await;
             explain(shared, notification, why).await
         }
         // Here `half` is dropped, which sends nothing: the check-back decides.
@@ -61,13 +71,26 @@ enum End {
     Rollback,
 }
 
+/// The trace that a notification belongs to, if its spans are wanted.
+pub(crate) fn traced(traceparent: Option<&str>) -> Trace {
+    Trace::of(|| TraceParent::parse(traceparent?)?.wanted())
+}
+
 /// Tells the broker; says when it confirmed, if it did.
-async fn end(half: Half, end: End, tx_no: &TxNo) -> Option<Instant> {
-    let told = match end {
-        End::Commit => half.commit().await,
-        End::Rollback => half.rollback().await,
+async fn end(shared: &Shared, half: Half, end: End, tx_no: &TxNo, trace: Trace) -> Option<Instant> {
+    let name = match end {
+        End::Commit => "commit",
+        End::Rollback => "rollback",
     };
-    match told {
+    let telling = async {
+        match end {
+            End::Commit => half.commit().await,
+            End::Rollback => half.rollback().await,
+        }
+    };
+    let unconfirmed = |told: &Result<_, _>| told.is_err().then_some("unconfirmed");
+    let telling = trace.around((name, Kind::Client), &shared.clock, telling, unconfirmed);
+    match telling.await {
         Ok(()) => Some(Instant::now()),
         Err(error) => {
             tracing::info!(event = "end_unconfirmed", %tx_no, %error);

@@ -8,6 +8,7 @@
 //! - [`http_client`]: the only place where an HTTP client is built;
 //! - [`clock`] and [`ids`]: the only wall clock and the only random source;
 //! - [`telemetry`], [`ready`], [`token`]: logs, the line that says "up", the operator's token;
+//! - [`traces`]: spans for an OpenTelemetry collector, where somebody wants them;
 //! - [`worker`]: the process's name in what it records.
 
 pub mod clock;
@@ -21,6 +22,7 @@ pub mod request_id;
 pub mod shutdown;
 pub mod telemetry;
 pub mod token;
+pub mod traces;
 pub mod worker;
 
 pub use clock::Clock;

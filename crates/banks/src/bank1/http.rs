@@ -5,7 +5,7 @@
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use database::{DatabaseError, Kind};
 use notification::api::bank1::{
@@ -21,6 +21,7 @@ use sqlx::Row;
 use super::Bank1;
 use super::order::{Order, SimulatedFailure};
 use crate::simulated::Simulated;
+use crate::trace::Traced;
 use crate::{account, health, hold_routes, refusal};
 
 /// The most transfers on one page.
@@ -51,18 +52,23 @@ pub(super) fn routes(bank: Bank1) -> Router {
 
 type Answer = Result<(StatusCode, Json<TransferAnswer>), Problem>;
 
-async fn transfer(State(bank): State<Bank1>, Json(asked): Json<TransferRequest>) -> Answer {
+async fn transfer(
+    State(bank): State<Bank1>,
+    headers: HeaderMap,
+    Json(asked): Json<TransferRequest>,
+) -> Answer {
     let fact = TransferBody {
         tx_no: asked.tx_no.unwrap_or_else(|| bank.fresh_tx_no()),
         from_account: asked.from_account,
         to_account: asked.to_account,
         amount_fen: asked.amount_fen,
     };
-    bank.transfer(fact).await
+    bank.traced(fact, &headers).await
 }
 
 async fn tutorial_transfer(
     State(bank): State<Bank1>,
+    headers: HeaderMap,
     Query(asked): Query<TutorialTransfer>,
 ) -> Answer {
     let fact = TransferBody {
@@ -71,7 +77,7 @@ async fn tutorial_transfer(
         to_account: TUTORIAL_PAYEE.to_owned(),
         amount_fen: fen_from_yuan(&asked.amount).map_err(|invalid| refusal::invalid(&invalid))?,
     };
-    bank.transfer(fact).await
+    bank.traced(fact, &headers).await
 }
 
 impl Bank1 {
@@ -80,12 +86,28 @@ impl Bank1 {
         TxNo::from_parts(now, service::ids::random10())
     }
 
+    /// One transfer in the trace of whoever asks for it.
+    async fn traced(&self, fact: TransferBody, headers: &HeaderMap) -> Answer {
+        let (tx_no, traced) = (
+            fact.tx_no,
+            Traced::or_first("transfer", headers, &self.clock),
+        );
+        let answer = self.transfer(fact, traced.goes_on()).await;
+        let status = match &answer {
+            Ok((status, _)) => *status,
+            Err(problem) => problem.status(),
+        };
+        traced.answered(&tx_no, status, &self.clock);
+        answer
+    }
+
     /// One transfer: checked, sent in a transaction, and told.
-    async fn transfer(&self, fact: TransferBody) -> Answer {
+    async fn transfer(&self, fact: TransferBody, traceparent: Option<String>) -> Answer {
         let order = Order::new(fact).map_err(|invalid| refusal::invalid(&invalid))?;
-        let notification = order
+        let mut notification = order
             .notification()
             .map_err(|invalid| refusal::invalid(&invalid))?;
+        notification.traceparent = traceparent;
         let tx_no = order.tx_no();
         let simulated = self
             .simulation

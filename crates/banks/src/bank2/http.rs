@@ -21,6 +21,7 @@ use service::problem::Problem;
 use super::{AFTER_APPLY, Bank2, memory};
 use crate::account::AccountError;
 use crate::simulated::Simulated;
+use crate::trace::Traced;
 use crate::{account, fact, health, hold_routes, refusal};
 
 /// How often a transfer of 4.00 fails.
@@ -54,15 +55,13 @@ async fn notification(
     body: Bytes,
 ) -> Result<Json<NotificationAnswer>, Problem> {
     let verified = receiver::verify(&bank.sources, &headers, &body, bank.clock.now_s())?;
-    let fact = understood(&verified, &body)?;
-    if bank.holds.is_some() {
-        bank.misbehave(&fact).await?;
-    }
-    let result = bank.apply(&verified, fact, &body).await?;
-    if let Some(holds) = &bank.holds {
-        holds.reached(AFTER_APPLY, verified.tx_no).await;
-    }
-    Ok(Json(NotificationAnswer { result }))
+    let traced = Traced::request("apply", &headers, &bank.clock);
+    let answer = bank.take(&verified, &body).await;
+    let status = answer
+        .as_ref()
+        .map_or_else(Problem::status, |_| StatusCode::OK);
+    traced.answered(&verified.tx_no, status, &bank.clock);
+    answer
 }
 
 /// The transfer that the body tells of. What is refused here will never be understood.
@@ -78,6 +77,23 @@ fn understood(verified: &Verified, body: &[u8]) -> Result<TransferBody, Problem>
 }
 
 impl Bank2 {
+    /// What is well signed: understood, and applied once.
+    async fn take(
+        &self,
+        verified: &Verified,
+        body: &[u8],
+    ) -> Result<Json<NotificationAnswer>, Problem> {
+        let fact = understood(verified, body)?;
+        if self.holds.is_some() {
+            self.misbehave(&fact).await?;
+        }
+        let result = self.apply(verified, fact, body).await?;
+        if let Some(holds) = &self.holds {
+            holds.reached(AFTER_APPLY, verified.tx_no).await;
+        }
+        Ok(Json(NotificationAnswer { result }))
+    }
+
     /// Credits the account, once for each number.
     async fn apply(
         &self,

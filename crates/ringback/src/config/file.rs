@@ -42,6 +42,9 @@ pub struct File {
     /// Who is told of alarms.
     #[serde(default)]
     pub alarm: alarm::Config,
+    /// Where spans are sent.
+    #[serde(default)]
+    pub telemetry: service::traces::Config,
     /// bank1's own settings.
     #[serde(default)]
     pub bank1: Bank1Section,

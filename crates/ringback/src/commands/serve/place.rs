@@ -6,6 +6,7 @@ use std::time::Duration;
 use demo::{Addresses, ConfigFile, Timings};
 use service::shutdown::{Shutdown, Stdin};
 use service::telemetry::{self, LogOutput};
+use service::traces::Exporter;
 use tokio::task::JoinHandle;
 
 use super::flags::Common;
@@ -15,6 +16,9 @@ use crate::failure::Failure;
 
 /// From the soft phase of a shutdown to the hard one.
 const GRACE: Duration = Duration::from_secs(30);
+
+/// How long spans may take to be sent once the service has ended.
+const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// How long alarms may take to be told once the service has ended.
 const LAST_ALARMS: Duration = Duration::from_secs(3);
@@ -29,13 +33,19 @@ pub(super) struct Place {
     pub(super) alarms: Alarms,
 }
 
-/// The task that tells alarms.
-pub(super) struct Alarms(JoinHandle<anyhow::Result<()>>);
+/// The task that tells alarms, and what tells spans.
+pub(super) struct Alarms {
+    telling: JoinHandle<anyhow::Result<()>>,
+    spans: Option<Exporter>,
+}
 
 impl Alarms {
     /// Waits a little for what is still to be told.
     pub(super) async fn told(self) {
-        match tokio::time::timeout(LAST_ALARMS, self.0).await {
+        if let Some(spans) = self.spans {
+            spans.finish(LAST_SPANS).await;
+        }
+        match tokio::time::timeout(LAST_ALARMS, self.telling).await {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(error))) => {
                 tracing::error!(event = "alarm_not_sent", error = %format!("{error:#}"))
@@ -96,13 +106,18 @@ pub(super) fn prepare(common: &Common, service: &str) -> Result<Place, Failure> 
     alarms
         .read_secrets()
         .map_err(|invalid| named(&config)(Failure::usage(invalid.to_string())))?;
+    let spans = Exporter::start(&file.telemetry, service)
+        .map_err(|error| named(&config)(Failure::usage(format!("{error:#}"))))?;
     let telling = alarm::run(alarms, process, heard, shutdown.clone());
     Ok(Place {
         data,
         config,
         file,
         token,
-        alarms: Alarms(tokio::spawn(telling)),
+        alarms: Alarms {
+            telling: tokio::spawn(telling),
+            spans,
+        },
         shutdown,
     })
 }

@@ -106,6 +106,11 @@ pub(crate) fn endpoint_disabled(endpoint: &EndpointId, key: &Key) {
     tracing::warn!(event = "endpoint_disabled", %endpoint, %key);
 }
 
+/// The end of that, and of `endpoint_gone`: somebody has enabled it, or taken it away.
+pub(crate) fn endpoint_enabled(endpoint: &EndpointId) {
+    tracing::info!(event = "endpoint_enabled", %endpoint);
+}
+
 /// An endpoint leads to where nobody may be rung: its messages are parked if its URL says so itself, and refused if its
 /// name does.
 pub(crate) fn address_refused(endpoint: &EndpointId, why: &dyn Display) {
@@ -146,6 +151,17 @@ pub(crate) fn breaker_opened(endpoint: &EndpointId, probe_in: Duration) {
 pub(crate) fn breaker_closed(endpoint: &EndpointId, after: Duration) {
     let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
     tracing::info!(event = "breaker_closed", %endpoint, after_ms);
+}
+
+/// Of an endpoint, so many were accepted long ago and are not delivered, the first of them so long ago.
+pub(crate) fn oldest_waiting(endpoint: &EndpointId, count: u64, oldest_ms: i64) {
+    let hours = oldest_ms / 3_600_000;
+    tracing::warn!(event = "oldest_waiting", %endpoint, count, hours);
+}
+
+/// The end of that.
+pub(crate) fn oldest_waiting_over(endpoint: &EndpointId) {
+    tracing::info!(event = "oldest_waiting_over", %endpoint);
 }
 
 /// A message could not be moved to the dead-letter topic; it is tried again when it comes back.

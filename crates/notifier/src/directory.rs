@@ -14,6 +14,7 @@ pub(crate) mod settings;
 pub(crate) mod table;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use notification::{EndpointId, Invalid, Ladder, Operation};
@@ -22,6 +23,7 @@ use tokio::sync::Notify;
 use crate::alarm::{self, Seldom};
 use crate::breaker::Health;
 use crate::config::{Config, EndpointConfig};
+use crate::copy::Key;
 use crate::egress::Egress;
 use crate::endpoint::Endpoint;
 use crate::failing::{Failing, News};
@@ -64,14 +66,21 @@ struct Maker {
     sealing: Sealing,
 }
 
+/// Keeps the alarm that an endpoint is disabled rare, and its end true.
+#[derive(Debug, Default)]
+struct Disabled {
+    alarm: Seldom,
+    /// The revision of the endpoint that was told to be disabled; 0: none, or the end was told too.
+    told: AtomicI64,
+}
+
 /// One endpoint as it is now, and its lane, which outlives changes of the endpoint's settings.
 #[derive(Debug)]
 pub(crate) struct Line {
     pub lane: Lane,
     /// Keeps the alarm about the receiver's clock rare.
     pub skew_alarm: Seldom,
-    /// Keeps the alarm about messages for a disabled endpoint rare.
-    pub disabled_alarm: Seldom,
+    disabled: Disabled,
     /// Keeps the alarm about an address that may not be rung rare.
     pub egress_alarm: Seldom,
     /// Keeps the alarm about messages with a URL outside of what is allowed rare.
@@ -186,7 +195,20 @@ impl Directory {
                 self.carry_over(&mut next, id, Some(row), made);
             }
         }
-        *shared.lines.write().unwrap_or_else(PoisonError::into_inner) = next;
+        let mut lines = shared.lines.write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *lines, next);
+        let taken_away = before
+            .by_id
+            .iter()
+            .filter(|(id, _)| !lines.by_id.contains_key(*id));
+        taken_away.for_each(|(_, line)| line.disabled_is_over());
+    }
+
+    /// Tells of endpoints that are disabled no more. Asked again and again: a message that met its endpoint just before it was
+    /// enabled may tell of it just after.
+    fn mind_enabled(&self) {
+        let lines = self.0.lines.read().unwrap_or_else(PoisonError::into_inner);
+        lines.by_id.values().for_each(|line| line.mind_enabled());
     }
 
     /// One endpoint's line into the lines to come.
@@ -249,7 +271,7 @@ impl Line {
         Self {
             lane: Lane::new(config.lane_limits()),
             skew_alarm: Seldom::default(),
-            disabled_alarm: Seldom::default(),
+            disabled: Disabled::default(),
             egress_alarm: Seldom::default(),
             url_alarm: Seldom::default(),
             failing: Mutex::default(),
@@ -262,6 +284,38 @@ impl Line {
     /// Whose line it is.
     pub(crate) fn id(&self) -> &EndpointId {
         &self.id
+    }
+
+    /// There is a message for it, and it is disabled.
+    pub(crate) fn met_disabled(&self, disabled: &Endpoint, key: &Key, now_ms: i64) {
+        if self.disabled.alarm.is_due(now_ms) {
+            alarm::endpoint_disabled(&self.id, key);
+            self.disabled
+                .told
+                .store(disabled.revision, Ordering::Relaxed);
+        }
+    }
+
+    /// Its receiver is gone: a rule has disabled it, as this revision of it.
+    pub(crate) fn gone(&self, revision: i64, why: &str) {
+        alarm::endpoint_gone(&self.id, why);
+        self.disabled.told.store(revision, Ordering::Relaxed);
+    }
+
+    /// Tells the end of that if it was told and has come.
+    fn mind_enabled(&self) {
+        let (told, endpoint) = (self.disabled.told.load(Ordering::Relaxed), self.endpoint());
+        // A revision that was not read yet says nothing.
+        let is_over = endpoint.operation != Operation::Disabled && endpoint.revision >= told;
+        if told != 0 && is_over {
+            self.disabled_is_over();
+        }
+    }
+
+    fn disabled_is_over(&self) {
+        if self.disabled.told.swap(0, Ordering::Relaxed) != 0 {
+            alarm::endpoint_enabled(&self.id);
+        }
     }
 
     /// Takes in how an attempt ended; tells what there is to tell of it.

@@ -56,6 +56,7 @@ mod inspect;
 mod ladders;
 mod letters;
 mod metrics;
+mod oldest;
 mod operator;
 mod overdue;
 mod retention;

@@ -23,6 +23,7 @@ mod in_list;
 pub(crate) mod insert;
 pub(crate) mod letters;
 mod moves;
+pub(crate) mod oldest;
 pub(crate) mod overdue;
 mod read;
 mod rows;

@@ -118,6 +118,11 @@ impl Notifier {
             let run = Box::pin(overdue.run(looking.clone()));
             looking.unless_forced(run).await
         });
+        let (oldest, looking) = (self.oldest, shutdown.clone());
+        loops.spawn(async move {
+            let run = Box::pin(oldest.run(looking.clone()));
+            looking.unless_forced(run).await
+        });
         if let Some(reader) = self.dlq {
             let reading = shutdown.clone();
             loops.spawn(async move {

@@ -78,9 +78,7 @@ impl Carrier {
                 Err(Decision::Hold(parking::hold(paused_for)))
             }
             Operation::Disabled => {
-                if line.disabled_alarm.is_due(now_ms) {
-                    alarm::endpoint_disabled(id, key);
-                }
+                line.met_disabled(&endpoint, key, now_ms);
                 Err(decide::park(ParkReason::Disabled, row))
             }
         }

@@ -10,7 +10,6 @@ use notification::{EndpointId, Operation};
 use sqlx::Row;
 
 use super::Carrier;
-use crate::alarm;
 use crate::config::Several;
 use crate::directory::table::{self, Change};
 use crate::endpoint::Endpoint;
@@ -119,7 +118,9 @@ impl Carrier {
                 error
             }
         })?;
-        alarm::endpoint_gone(id, why);
+        if let Some(line) = self.directory.line(id) {
+            line.gone(revision, why);
+        }
         self.directory.changed_here().notify_one();
         Ok(())
     }

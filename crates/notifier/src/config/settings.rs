@@ -43,6 +43,10 @@ pub struct Settings {
     /// least two leases, whatever stands here.
     #[serde(with = "humantime_serde")]
     pub overdue_after: Duration,
+    /// An alarm is told of each endpoint of which something was accepted so long ago and is not delivered. At least a
+    /// second; zero: none is.
+    #[serde(with = "humantime_serde")]
+    pub oldest_waiting: Duration,
     /// How long what is over stays on record: at least the longest ladder and `resend_window`.
     #[serde(with = "humantime_serde")]
     pub retention: Duration,
@@ -100,6 +104,7 @@ impl Default for Settings {
             dlq_interval: Duration::from_secs(10),
             encryption_key_file: None,
             overdue_after: Duration::from_secs(600),
+            oldest_waiting: Duration::from_secs(DAY),
             retention: Duration::from_secs(90 * DAY),
             resend_window: Duration::from_secs(30 * DAY),
             excerpts: Excerpts::default(),
@@ -144,6 +149,9 @@ impl Settings {
         span("longest_deferral", self.longest_deferral, 1_000, 12 * 3600)?;
         span("dlq_interval", self.dlq_interval, 100, 3600)?;
         span("overdue_after", self.overdue_after, 1_000, 7 * 24 * 3600)?;
+        if !self.oldest_waiting.is_zero() {
+            span("oldest_waiting", self.oldest_waiting, 1_000, 365 * DAY)?;
+        }
         span("retention", self.retention, 1, 3650 * DAY)?;
         span("resend_window", self.resend_window, 0, 365 * DAY)?;
         if !(1..=65_536).contains(&self.permits) {

@@ -59,8 +59,9 @@ impl Refresher {
                 () = tokio::time::sleep(INTERVAL) => {}
                 () = self.directory.changed_here().notified() => {}
             }
-            if let Err(error) = self.look().await {
-                self.tell(&error);
+            match self.look().await {
+                Ok(()) => self.directory.mind_enabled(),
+                Err(error) => self.tell(&error),
             }
         }
     }

@@ -4,6 +4,7 @@ mod dlq;
 mod erasing;
 mod expiry;
 mod flushing;
+mod oldest;
 mod overdue;
 mod rules;
 mod store;

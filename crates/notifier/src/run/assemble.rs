@@ -23,6 +23,7 @@ use crate::in_hand::InHand;
 use crate::ladders::Ladders;
 use crate::letters;
 use crate::metrics::{Meters, Metrics, Sources, Watched};
+use crate::oldest::Oldest;
 use crate::overdue::Overdue;
 use crate::parking::Sleepers;
 use crate::receive::Receiver;
@@ -59,6 +60,7 @@ pub(super) struct Notifier {
     asked: Arc<Notify>,
     pub(super) jobs: letters::Carrier,
     pub(super) overdue: Overdue,
+    pub(super) oldest: Oldest,
     pub(super) tasks: TaskTracker,
 }
 
@@ -91,6 +93,10 @@ impl Notifier {
                 in_hand: in_hand.clone(),
                 groups: Vec::new(),
                 after: config.notifier.overdue_after(),
+            },
+            oldest: Oldest {
+                record: record.clone(),
+                bound: config.notifier.oldest_waiting,
             },
             directory: directory.clone(),
             refresher: Refresher::new(directory, record.clone()),

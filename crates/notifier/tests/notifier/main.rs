@@ -25,3 +25,4 @@ mod standard_webhooks;
 mod store;
 mod support;
 mod tokens;
+mod waiting_long;

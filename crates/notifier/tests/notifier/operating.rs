@@ -176,6 +176,12 @@ async fn one_410_rejects_its_message_and_several_disable_the_endpoint() {
         .await;
     // What came before it was enabled does not count.
     say(&notifier, "gone", "enable", 200).await;
+    eventually("the alarm's end", async || {
+        let ended = alarms("endpoint_enabled");
+        let of_it = |line: &String| line.contains("endpoint=gone ");
+        ended.iter().any(of_it).then_some(())
+    })
+    .await;
     notifier.until(tx_no, "dead").await;
     dead().await;
     assert_eq!(operation().await["operation"], "open");

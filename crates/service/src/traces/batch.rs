@@ -66,7 +66,7 @@ impl Batches {
             .with_endpoint(url)
             .with_timeout(PATIENCE)
             // A span is not worth a second try: the next batch is.
-            .with_retry_policy(RetryPolicy::default())
+            .with_retry_policy(RetryPolicy::default().with_max_retries(0))
             .build()
             .context("the exporter of spans")?;
         let counts = Arc::new(Counts::default());

@@ -17,7 +17,7 @@ pub(crate) fn listen() {
     LISTENING.get_or_init(|| tracing::subscriber::set_global_default(Listener).unwrap());
 }
 
-/// The warnings of this name, each with its fields.
+/// The warnings of this name, or what ends them, each with its fields.
 pub(crate) fn alarms(event: &str) -> Vec<String> {
     let name = format!("event=\"{event}\" ");
     let lines = LINES.lock().unwrap();
@@ -36,7 +36,7 @@ impl Visit for Line {
 
 impl Subscriber for Listener {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() == Level::WARN && metadata.is_event()
+        *metadata.level() <= Level::INFO && metadata.is_event()
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {

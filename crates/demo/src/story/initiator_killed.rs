@@ -59,16 +59,18 @@ async fn kill_amid(
         matches!(posted, Posted::NoAnswer(_)),
         "bank1 lived and answered {posted}"
     );
-    bank1.succeeded(dead, patience).await?;
     let dead = if bank1.is_told_by_pid() {
+        bank1.succeeded(dead, patience).await?;
         Some(dead)
     } else {
-        // Whoever answers from now on is the new process: the old one is dead and has not answered.
-        let result = eventually("an answer of bank1", patience, || async {
+        // The old one is dead: whoever answers from now on is the new process. It is asked from its first moment on,
+        // before the broker has asked it.
+        let new = eventually("an answer of bank1", patience, || async {
             world.result(&tx_no).await.map(Some)
-        })
-        .await?;
-        if let Some(checked_by) = result.checked_by {
+        });
+        let (succeeded, new) = tokio::join!(bank1.succeeded(dead, patience), new);
+        succeeded?;
+        if let Some(checked_by) = new?.checked_by {
             anyhow::bail!("{checked_by} answered before it was known who that is");
         }
         None

@@ -14,51 +14,12 @@ mod store;
 mod subscription;
 
 pub(crate) use line::LineMeters;
-pub(crate) use page::{CONTENT_TYPE, Metrics, Sources, Watched};
+pub(crate) use page::{Metrics, Sources, Watched};
 pub(crate) use spread::{Spread, Tally};
 pub(crate) use store::RecordMeters;
 pub(crate) use subscription::{Meters, Settled, Told};
 
-/// How a metric is to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// It only grows, until the process starts anew. Its name ends in `_total`.
-    Counter,
-    /// As it is now.
-    Gauge,
-    /// Counts by size: `_bucket`, `_sum` and `_count`.
-    Histogram,
-}
-
-/// One metric.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Metric {
-    /// As it stands in a query; a unit is its ending.
-    pub name: &'static str,
-    pub kind: Kind,
-    pub labels: &'static [&'static str],
-    pub help: &'static str,
-}
-
-macro_rules! metrics {
-    ($($constant:ident = $name:literal, $kind:ident, [$($label:literal),*], $help:literal;)+) => {
-        $(
-            #[doc = $help]
-            pub(crate) const $constant: Metric = Metric {
-                name: $name,
-                kind: Kind::$kind,
-                labels: &[$($label),*],
-                help: $help,
-            };
-        )+
-
-        /// All of them, in the order of their page.
-        #[cfg(test)]
-        pub(crate) const ALL: &[Metric] = &[$($constant),+];
-    };
-}
-
-metrics! {
+service::metrics! {
     BUILD = "ringback_build", Gauge, ["version"],
         "Always 1, with the version that runs";
     STARTED = "ringback_started_timestamp_seconds", Gauge, [],

@@ -7,6 +7,8 @@
 //! must not go out for it. The checker has its own small pool with a short lock wait, so that it
 //! neither starves behind the business nor waits for it.
 
+use std::sync::Arc;
+
 use database::{Database, DatabaseError};
 use futures::future::BoxFuture;
 use notification::{BusinessState, Envelope, InitiatorId, Notification, TxNo, message};
@@ -14,6 +16,7 @@ use rocketmq::{OrphanedHalf, Resolution, TransactionChecker};
 use service::clock::Clock;
 use service::traces::Kind;
 
+use crate::metrics::Meters;
 use crate::outgoing::{self, Fence, Standing};
 use crate::sending;
 
@@ -26,6 +29,7 @@ pub(crate) struct Checker {
     id: InitiatorId,
     checked_by: String,
     clock: Clock,
+    meters: Arc<Meters>,
 }
 
 impl Checker {
@@ -41,7 +45,13 @@ impl Checker {
             id,
             checked_by,
             clock,
+            meters: Arc::default(),
         }
+    }
+
+    /// Counts its answers there.
+    pub(crate) fn counting(self, meters: Arc<Meters>) -> Checker {
+        Checker { meters, ..self }
     }
 
     async fn resolve(&self, half: &OrphanedHalf) -> Resolution {
@@ -67,6 +77,7 @@ impl Checker {
         span.note("ringback.tx_no", tx_no);
         span.note("ringback.checks", half.checks);
         let answer = self.answer(&asked, &half.message_id).await;
+        self.meters.checked(&answer);
         match &answer {
             Ok(Resolution::Commit) => span.note("ringback.resolution", "commit"),
             Ok(Resolution::Rollback) => span.note("ringback.resolution", "rollback"),

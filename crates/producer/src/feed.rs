@@ -35,6 +35,11 @@ impl Freshness {
         self.0.store(now_ms, Ordering::Release);
     }
 
+    /// When that was, UTC milliseconds; `None` before the first time.
+    pub(crate) fn read_ms(&self) -> Option<i64> {
+        Some(self.0.load(Ordering::Acquire)).filter(|ms| *ms != 0)
+    }
+
     /// Whether the feed was read to its end within the last minute.
     pub(crate) fn holds(&self, now_ms: i64) -> bool {
         let read_ms = self.0.load(Ordering::Acquire);

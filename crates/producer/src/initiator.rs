@@ -17,6 +17,7 @@ use crate::checker::Checker;
 use crate::config::Config;
 use crate::feed::{self, Freshness};
 use crate::lasting::{PAUSE, lasting};
+use crate::metrics::{self, Meters};
 use crate::relay::{self, Pace};
 use crate::steps::Steps;
 use crate::{identity, retention, sending};
@@ -70,6 +71,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) freshness: Freshness,
     pub(crate) pace: Pace,
+    pub(crate) meters: Arc<Meters>,
     tasks: TaskTracker,
 }
 
@@ -109,7 +111,9 @@ impl Initiator {
         let checkers = Database::open_when_there(&checkers)
             .await
             .context("opening the checker's connections")?;
-        let checker = Checker::new(checkers, id.clone(), worker::name(), clock.clone());
+        let meters = Arc::<Meters>::default();
+        let checker = Checker::new(checkers, id.clone(), worker::name(), clock.clone())
+            .counting(meters.clone());
         let publishing = TransactionConfig {
             topics: vec![config.topic.as_str().to_owned()],
             recovery: config.check_back_after,
@@ -133,6 +137,7 @@ impl Initiator {
             clock,
             freshness: Freshness::default(),
             pace: Pace::default(),
+            meters,
             tasks: TaskTracker::new(),
         });
         let (reader, relay) = (Arc::clone(&shared), Arc::clone(&shared));
@@ -150,6 +155,11 @@ impl Initiator {
             let forget = || retention::run(&forgetting, forget_stop.clone());
             lasting("retention", PAUSE, &forget_stop, forget).await;
         });
+        let (counting, count_stop) = (Arc::clone(&shared), shutdown.soft());
+        shared.tasks.spawn(async move {
+            let count = || metrics::keep(&counting, count_stop.clone());
+            lasting("count of what is outgoing", PAUSE, &count_stop, count).await;
+        });
         Ok(Initiator(shared))
     }
 
@@ -162,6 +172,16 @@ impl Initiator {
     /// # Errors
     /// Each [`SendError`] means that nothing was committed by this call.
     pub async fn send_in_transaction(
+        &self,
+        notification: NewNotification,
+        business: Business,
+    ) -> Result<SendOutcome, SendError> {
+        let sent = self.send(notification, business).await;
+        self.0.meters.sent(&sent);
+        sent
+    }
+
+    async fn send(
         &self,
         notification: NewNotification,
         business: Business,

@@ -26,6 +26,7 @@ mod initiator;
 mod lasting;
 mod local;
 mod lost;
+mod metrics;
 mod outgoing;
 mod position;
 pub mod relay;
@@ -37,6 +38,7 @@ mod steps;
 pub use answer::{Business, BusinessError, NewNotification, SendError, SendOutcome, Took};
 pub use config::{Config, Token};
 pub use initiator::{Initiator, MIGRATIONS};
+pub use metrics::metrics_routes;
 pub use results::result_routes;
 /// How the broker is reached; what composes a service needs no second crate for it.
 pub use rocketmq::ClientConfig as BrokerAccess;

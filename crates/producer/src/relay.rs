@@ -70,6 +70,9 @@ pub(crate) async fn run(shared: &Shared, stop: CancellationToken) {
             // What is claimed and not yet sent then has its next rung.
             () = stop.cancelled() => return,
         };
+        if let Ok(pass) = &passed {
+            shared.meters.passed(pass);
+        }
         match passed {
             Ok(pass)
                 if pass.sent + pass.lost + pass.given_up > 0

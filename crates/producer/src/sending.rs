@@ -29,10 +29,11 @@ pub(crate) async fn run(
     let trace = traced(notification.traceparent.as_deref());
     let begun = shared.producer.begin(shared.message(notification));
     let unavailable = |begun: &Result<_, _>| begun.is_err().then_some("unavailable");
-    let half = trace
+    let begun = trace
         .around(("half", Kind::Producer), &shared.clock, begun, unavailable)
-        .await
-        .map_err(SendError::Unavailable)?;
+        .await;
+    shared.meters.half(&begun);
+    let half = begun.map_err(SendError::Unavailable)?;
     let held = Instant::now();
 
     let local = local::transact(shared, notification, business, deadline, last_word);
@@ -90,7 +91,9 @@ async fn end(shared: &Shared, half: Half, end: End, tx_no: &TxNo, trace: Trace) 
     };
     let unconfirmed = |told: &Result<_, _>| told.is_err().then_some("unconfirmed");
     let telling = trace.around((name, Kind::Client), &shared.clock, telling, unconfirmed);
-    match telling.await {
+    let told = telling.await;
+    shared.meters.end(&told);
+    match told {
         Ok(()) => Some(Instant::now()),
         Err(error) => {
             tracing::info!(event = "end_unconfirmed", %tx_no, %error);

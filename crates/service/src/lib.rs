@@ -8,6 +8,7 @@
 //! - [`http_client`]: the only place where an HTTP client is built;
 //! - [`clock`] and [`ids`]: the only wall clock and the only random source;
 //! - [`telemetry`], [`ready`], [`token`]: logs, the line that says "up", the operator's token;
+//! - [`metrics`]: pages of metrics, and their names;
 //! - [`traces`]: spans for an OpenTelemetry collector, where somebody wants them;
 //! - [`worker`]: the process's name in what it records.
 
@@ -16,6 +17,7 @@ pub mod extract;
 pub mod http;
 pub mod http_client;
 pub mod ids;
+pub mod metrics;
 pub mod problem;
 pub mod ready;
 pub mod request_id;

@@ -13,7 +13,7 @@ use notification::api::bank1::{
     TransfersQuery, TutorialTransfer,
 };
 use notification::{BusinessState, Invalid, TxNo, fen_from_yuan};
-use producer::{SendError, SendOutcome, Took, result_routes};
+use producer::{SendError, SendOutcome, Took, metrics_routes, result_routes};
 use service::extract::{Json, Query};
 use service::problem::Problem;
 use sqlx::Row;
@@ -39,6 +39,7 @@ pub(super) fn routes(bank: Bank1) -> Router {
         None => Router::new(),
     };
     let results = result_routes(bank.initiator.clone());
+    let metrics = metrics_routes(bank.initiator.clone());
     let health = health::routes(bank.initiator.database().clone());
     Router::new()
         .route("/transfers", post(transfer).get(transfers))
@@ -46,6 +47,7 @@ pub(super) fn routes(bank: Bank1) -> Router {
         .route("/accounts", get(accounts))
         .with_state(bank)
         .merge(results)
+        .merge(metrics)
         .merge(health)
         .merge(demo)
 }

@@ -8,5 +8,6 @@
 mod bank1;
 mod bank2;
 mod commit_on_the_wire;
+mod counted;
 mod support;
 mod wire;

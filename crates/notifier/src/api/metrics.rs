@@ -7,12 +7,12 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use notification::api::notifier::Role;
+use service::metrics::CONTENT_TYPE;
 use service::problem::Problem;
 
 use super::ApiState;
 use super::gate::{self, Gate};
 use crate::config::Scraping;
-use crate::metrics;
 
 /// The page's route, for whoever may scrape. It is apart from the list of routes, whose answers are
 /// JSON and the same for every configuration.
@@ -38,7 +38,7 @@ pub(super) fn route(state: &ApiState) -> Router {
 /// The page. It asks nobody: neither the database nor the broker.
 async fn page(State(state): State<ApiState>) -> Response {
     match state.metrics.page() {
-        Ok(page) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], page).into_response(),
+        Ok(page) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], page).into_response(),
         Err(error) => {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response()
         }

@@ -5,19 +5,14 @@ use std::sync::Arc;
 
 use notification::{Group, Topic};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::text;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::encoding::DescriptorEncoder;
+use service::metrics::{Labels, Metric, Page, Registered, count, seconds, truth};
 
-use super::{Kind, Meters, Metric, Spread, Told};
+use super::{Meters, Told};
 use crate::carry::Permits;
 use crate::directory::{Directory, Line};
 use crate::lane::LaneView;
 use crate::record::Record;
-
-/// OpenMetrics, which Prometheus and whatever speaks like it reads.
-pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// A subscription whose counts are shown.
 #[derive(Debug, Clone)]
@@ -39,16 +34,14 @@ pub(crate) struct Sources {
 
 /// Writes the page; clones share what it is made of.
 #[derive(Debug, Clone)]
-pub(crate) struct Metrics(Arc<Registry>);
+pub(crate) struct Metrics(Registered);
 
 /// What a lane shows at the moment.
 type LaneGauge = fn(&LaneView) -> f64;
 
 impl Metrics {
     pub(crate) fn new(sources: Sources) -> Self {
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(sources));
-        Self(Arc::new(registry))
+        Self(Registered::new(sources))
     }
 
     /// The page, in OpenMetrics text.
@@ -56,15 +49,13 @@ impl Metrics {
     /// # Errors
     /// None that is known: writing into a text does not fail.
     pub(crate) fn page(&self) -> Result<String, fmt::Error> {
-        let mut page = String::new();
-        text::encode(&mut page, &self.0)?;
-        Ok(page)
+        self.0.page()
     }
 }
 
 impl Collector for Sources {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut page = Page(encoder);
+        let mut page = Page::new(encoder);
         self.process(&mut page)?;
         self.endpoints(&mut page)?;
         self.groups(&mut page)?;
@@ -85,9 +76,9 @@ impl Sources {
             let with = |verdict| vec![endpoint(line), ("verdict", verdict)];
             line.meters
                 .took()
-                .map(move |(verdict, took)| (with(verdict), took))
+                .map(move |(verdict, took)| (with(verdict), took.histogram()))
         });
-        page.spreads(&super::ATTEMPT, took)?;
+        page.histograms(&super::ATTEMPT, took)?;
         let results = lines.iter().flat_map(|line| {
             let with = |result| vec![endpoint(line), ("result", result)];
             line.meters
@@ -97,12 +88,12 @@ impl Sources {
         page.counters(&super::ATTEMPTS, results)?;
         let ages = lines
             .iter()
-            .map(|line| (vec![endpoint(line)], &line.meters.age));
-        page.spreads(&super::DELIVERY_AGE, ages)?;
+            .map(|line| (vec![endpoint(line)], line.meters.age.histogram()));
+        page.histograms(&super::DELIVERY_AGE, ages)?;
         let attempts = lines
             .iter()
-            .map(|line| (vec![endpoint(line)], &line.meters.attempts));
-        page.spreads(&super::DELIVERY_ATTEMPTS, attempts)?;
+            .map(|line| (vec![endpoint(line)], line.meters.attempts.histogram()));
+        page.histograms(&super::DELIVERY_ATTEMPTS, attempts)?;
         let views: Vec<(&Line, LaneView)> = lines
             .iter()
             .map(|line| (&**line, line.lane.view()))
@@ -178,8 +169,8 @@ impl Sources {
         page.gauges(&super::RECORD_UP, [(vec![], up)])?;
         let waiting = count(self.record.waiting() as u64);
         page.gauges(&super::RECORD_WAITING, [(vec![], waiting)])?;
-        page.spreads(&super::FLUSH, [(vec![], &meters.took)])?;
-        page.spreads(&super::FLUSH_RESULTS, [(vec![], &meters.results)])?;
+        page.histograms(&super::FLUSH, [(vec![], meters.took.histogram())])?;
+        page.histograms(&super::FLUSH_RESULTS, [(vec![], meters.results.histogram())])?;
         page.counters(&super::FLUSH_FAILURES, [(vec![], meters.failures())])?;
         let outcomes = meters
             .outcomes()
@@ -218,98 +209,6 @@ impl Watched {
     }
 }
 
-/// A series' labels.
-type Labels<'a> = Vec<(&'static str, &'a str)>;
-
-/// Writes metrics, each with all its series.
-struct Page<'a>(DescriptorEncoder<'a>);
-
-impl Page<'_> {
-    /// A counter that never counted is left out, but where it has no labels: there it shows 0.
-    fn counters<'l>(
-        &mut self,
-        metric: &Metric,
-        series: impl IntoIterator<Item = (Labels<'l>, u64)>,
-    ) -> fmt::Result {
-        let mut encoder = self.family(metric)?;
-        for (labels, count) in series {
-            if labels.is_empty() {
-                encoder.encode_counter::<NoLabelSet, u64, u64>(&count, None)?;
-            } else if count > 0 {
-                let labels = labels.as_slice();
-                let mut one = encoder.encode_family(&labels)?;
-                one.encode_counter::<NoLabelSet, u64, u64>(&count, None)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn gauges<'l>(
-        &mut self,
-        metric: &Metric,
-        series: impl IntoIterator<Item = (Labels<'l>, f64)>,
-    ) -> fmt::Result {
-        let mut encoder = self.family(metric)?;
-        for (labels, value) in series {
-            if labels.is_empty() {
-                encoder.encode_gauge(&value)?;
-            } else {
-                let labels = labels.as_slice();
-                encoder.encode_family(&labels)?.encode_gauge(&value)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn spreads<'l>(
-        &mut self,
-        metric: &Metric,
-        series: impl IntoIterator<Item = (Labels<'l>, &'l Spread)>,
-    ) -> fmt::Result {
-        let mut encoder = self.family(metric)?;
-        for (labels, spread) in series {
-            let Some(histogram) = spread.histogram() else {
-                continue;
-            };
-            if labels.is_empty() {
-                return histogram.encode(encoder);
-            }
-            let labels = labels.as_slice();
-            histogram.encode(encoder.encode_family(&labels)?)?;
-        }
-        Ok(())
-    }
-
-    /// The format wants the unit and a counter's ending apart from the name.
-    fn family<'s>(&'s mut self, metric: &'s Metric) -> Result<MetricEncoder<'s>, fmt::Error> {
-        let (kind, ending) = match metric.kind {
-            Kind::Counter => (MetricType::Counter, "_total"),
-            Kind::Gauge => (MetricType::Gauge, ""),
-            Kind::Histogram => (MetricType::Histogram, ""),
-        };
-        let name = metric.name.strip_suffix(ending).unwrap_or(metric.name);
-        let (name, unit) = match name.strip_suffix("_seconds") {
-            Some(name) => (name, Some(&Unit::Seconds)),
-            None => (name, None),
-        };
-        self.0.encode_descriptor(name, metric.help, unit, kind)
-    }
-}
-
 fn endpoint(line: &Line) -> (&'static str, &str) {
     ("endpoint", line.id().as_str())
-}
-
-fn truth(yes: bool) -> f64 {
-    f64::from(u8::from(yes))
-}
-
-fn seconds(ms: i64) -> f64 {
-    #[allow(clippy::cast_precision_loss, reason = "exact until the year 287396")]
-    let ms = ms as f64;
-    ms / 1000.0
-}
-
-fn count(count: u64) -> f64 {
-    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{ALL, Kind};
+use service::metrics::Kind;
+
+use super::ALL;
 
 const DOCUMENTED: &str = include_str!("../../../../docs/observability.md");
 const DASHBOARD: &str = include_str!("../../../../docs/grafana/ringback.json");
@@ -10,7 +12,7 @@ const DASHBOARD: &str = include_str!("../../../../docs/grafana/ringback.json");
 /// Every word of a text that looks like one of our metrics.
 fn names(text: &str) -> BTreeSet<&str> {
     text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-        .filter(|word| word.starts_with("ringback_"))
+        .filter(|word| word.starts_with("ringback_") && !word.starts_with("ringback_initiator_"))
         .collect()
 }
 

@@ -18,8 +18,10 @@ use tokio_util::task::TaskTracker;
 use crate::catalog::{Catalog, Policy};
 use crate::clients::Clients;
 use crate::clock::{Clock, millis};
+use crate::commits::Commits;
 use crate::grpc::{Service, ServiceRules};
 use crate::remoting::Remoting;
+use crate::stats::Counter;
 use crate::store::Store;
 use crate::store::lock::{FolderLock, store_file};
 use crate::writer::half::HalfRules;
@@ -43,6 +45,7 @@ pub struct Broker {
     clock: Clock,
     queue: Queue,
     writer: Option<JoinHandle<()>>,
+    commits: Arc<Commits>,
     failure: watch::Receiver<Option<StoreError>>,
     streams: TaskTracker,
     /// Looks at the store that are under way.
@@ -109,12 +112,14 @@ impl Broker {
         let clients = Arc::new(Clients::new(config.client_idle));
         let (orphans, orphans_out) = mpsc::channel(checks::ON_THE_WAY);
         let (failure_in, failure) = watch::channel(None);
+        let commits = Arc::<Commits>::default();
         let (queue, writer) = Writer::spawn(
             Arc::clone(&store),
             Arc::clone(&catalog),
             clock.clone(),
             rules(config),
             orphans,
+            Arc::clone(&commits),
             failure_in,
         )?;
         let stopping = CancellationToken::new();
@@ -127,6 +132,7 @@ impl Broker {
             clock,
             queue,
             writer: Some(writer),
+            commits,
             failure,
             streams: TaskTracker::new(),
             reads: TaskTracker::new(),
@@ -279,6 +285,20 @@ impl Broker {
             Ok(Ok(())) => Ok(()),
             _ => Err(StoreError::Failed("the writer panicked".into())),
         }
+    }
+
+    /// Counts of the writer's commits so far.
+    pub fn commits(&self) -> Arc<Commits> {
+        Arc::clone(&self.commits)
+    }
+
+    /// Counts what the broker holds, whenever it is asked.
+    pub fn counter(&self) -> Counter {
+        Counter::new(
+            Arc::clone(&self.store),
+            self.clock.clone(),
+            self.reads.clone(),
+        )
     }
 
     /// What the broker holds right now.

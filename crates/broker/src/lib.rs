@@ -16,6 +16,7 @@ mod catalog;
 mod checks;
 mod clients;
 mod clock;
+mod commits;
 mod config;
 mod error;
 mod grpc;
@@ -28,7 +29,8 @@ mod store;
 mod writer;
 
 pub use broker::Broker;
+pub use commits::Commits;
 pub use config::{Config, GroupConfig, TopicConfig, TopicKind};
 pub use error::{StartError, StoreError};
 pub use names::BadName;
-pub use stats::{GroupStats, Stats, TopicStats};
+pub use stats::{Counter, GroupStats, Stats, TopicStats};

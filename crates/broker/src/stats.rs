@@ -2,16 +2,18 @@
 //! nothing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use redb::{Database, ReadableDatabase, ReadableTable};
+use tokio_util::task::TaskTracker;
 
 use crate::StoreError;
 use crate::catalog::{Group, Topic};
-use crate::clock::UnixMs;
+use crate::clock::{Clock, UnixMs};
 use crate::names;
-use crate::store::failed;
 use crate::store::parse;
 use crate::store::tables::{self, lease_key, message_key};
+use crate::store::{Store, failed};
 use crate::writer::half::HalfState;
 
 /// A moment's counts.
@@ -39,6 +41,36 @@ pub struct GroupStats {
     pub ready: u64,
     /// Received and not acked, or deferred: not due yet.
     pub invisible: u64,
+}
+
+/// Counts what a broker holds; clones are one. It walks over every message that is kept and every lease.
+#[derive(Clone)]
+pub struct Counter {
+    store: Arc<Store>,
+    clock: Clock,
+    /// The broker's stop waits for them.
+    reads: TaskTracker,
+}
+
+impl Counter {
+    pub(crate) fn new(store: Arc<Store>, clock: Clock, reads: TaskTracker) -> Self {
+        Self {
+            store,
+            clock,
+            reads,
+        }
+    }
+
+    /// Counts now, on a thread that may block.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn count(&self) -> Result<Stats, StoreError> {
+        let (store, now_ms) = (Arc::clone(&self.store), self.clock.now_ms());
+        let counting = self.reads.spawn_blocking(move || count(&store, now_ms));
+        let counted = counting.await;
+        counted.map_err(|error| StoreError::Failed(error.to_string()))?
+    }
 }
 
 impl Stats {

@@ -10,7 +10,10 @@ use crate::support::{Bank, Folder, broker, fresh_tx_no};
 
 async fn page(bank: &Bank) -> String {
     let answer = bank.request(Method::GET, "/metrics").send().await.unwrap();
-    let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+    let kind = answer.headers()["content-type"]
+        .to_str()
+        .unwrap()
+        .to_owned();
     assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
     answer.text().await.unwrap()
 }
@@ -27,9 +30,7 @@ async fn each_sending_is_counted_once_by_what_its_caller_was_told() {
     let broker = broker(&folder).await;
     let bank = Bank::one(&folder, broker.address(), Demo::Off).await;
     let (tx_no, other) = (fresh_tx_no(), fresh_tx_no());
-    let transfer = |tx_no: &notification::TxNo, amount_fen: i64| {
-        json!({ "tx_no": tx_no.to_string(), "from_account": "1", "to_account": "2", "amount_fen": amount_fen })
-    };
+    let transfer = |tx_no: &notification::TxNo, amount_fen: i64| json!({ "tx_no": tx_no.to_string(), "from_account": "1", "to_account": "2", "amount_fen": amount_fen });
     // Given one that commits, the same again, another under its number, and one that is refused.
     for (body, status) in [
         (transfer(&tx_no, 1000), 201),
@@ -50,11 +51,26 @@ async fn each_sending_is_counted_once_by_what_its_caller_was_told() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
     for (series, expected) in [
-        (r#"ringback_initiator_sendings_total{outcome="committed"}"#, Some(1.0)),
-        (r#"ringback_initiator_sendings_total{outcome="already"}"#, Some(1.0)),
-        (r#"ringback_initiator_sendings_total{outcome="other_request"}"#, Some(1.0)),
-        (r#"ringback_initiator_sendings_total{outcome="refused"}"#, Some(1.0)),
-        (r#"ringback_initiator_sendings_total{outcome="failed"}"#, None),
+        (
+            r#"ringback_initiator_sendings_total{outcome="committed"}"#,
+            Some(1.0),
+        ),
+        (
+            r#"ringback_initiator_sendings_total{outcome="already"}"#,
+            Some(1.0),
+        ),
+        (
+            r#"ringback_initiator_sendings_total{outcome="other_request"}"#,
+            Some(1.0),
+        ),
+        (
+            r#"ringback_initiator_sendings_total{outcome="refused"}"#,
+            Some(1.0),
+        ),
+        (
+            r#"ringback_initiator_sendings_total{outcome="failed"}"#,
+            None,
+        ),
         (r#"ringback_initiator_halves_total{result="ok"}"#, Some(4.0)),
         (r#"ringback_initiator_ends_total{result="ok"}"#, Some(4.0)),
         ("ringback_initiator_commit_seconds_count", Some(1.0)),

@@ -88,6 +88,7 @@ impl Running {
             clock.clone(),
             rules,
             orphans_in,
+            Arc::default(),
             failure_in,
         )
         .unwrap();

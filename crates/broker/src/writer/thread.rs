@@ -16,6 +16,7 @@ use super::waiting::Waiting;
 use crate::StoreError;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
+use crate::commits::Commits;
 use crate::store::Store;
 use crate::store::receipt::Receipt;
 
@@ -45,6 +46,7 @@ pub(crate) struct Writer {
     pub(super) rules: Rules,
     requests: Receiver<Request>,
     pub(super) orphans: mpsc::Sender<Orphan>,
+    commits: Arc<Commits>,
     /// Where the first failure is told.
     failure: watch::Sender<Option<StoreError>>,
     /// `None` after a failure: to be read anew.
@@ -65,6 +67,7 @@ impl Writer {
         clock: Clock,
         rules: Rules,
         orphans: mpsc::Sender<Orphan>,
+        commits: Arc<Commits>,
         failure: watch::Sender<Option<StoreError>>,
     ) -> Result<(Queue, JoinHandle<()>), StoreError> {
         let (queue, requests) = Queue::new();
@@ -75,6 +78,7 @@ impl Writer {
             rules,
             requests,
             orphans,
+            commits,
             failure,
             state: None,
             waiting: Waiting::default(),
@@ -166,8 +170,13 @@ impl Writer {
             next = self.requests.try_recv().ok();
         }
         let mut effects = Effects::default();
+        let (requests, began) = (ops.len(), Instant::now());
         let outcome = self.commit(ops, &mut effects);
+        if outcome.is_ok() && effects.dirty {
+            self.commits.made(requests, began.elapsed());
+        }
         if let Err(error) = &outcome {
+            self.commits.failed();
             tracing::error!(event = "store_failed", %error, "nothing of this batch was kept");
             self.state = None;
             self.failure

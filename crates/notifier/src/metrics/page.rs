@@ -170,7 +170,10 @@ impl Sources {
         let waiting = count(self.record.waiting() as u64);
         page.gauges(&super::RECORD_WAITING, [(vec![], waiting)])?;
         page.histograms(&super::FLUSH, [(vec![], meters.took.histogram())])?;
-        page.histograms(&super::FLUSH_RESULTS, [(vec![], meters.results.histogram())])?;
+        page.histograms(
+            &super::FLUSH_RESULTS,
+            [(vec![], meters.results.histogram())],
+        )?;
         page.counters(&super::FLUSH_FAILURES, [(vec![], meters.failures())])?;
         let outcomes = meters
             .outcomes()

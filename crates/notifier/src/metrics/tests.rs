@@ -12,7 +12,11 @@ const DASHBOARD: &str = include_str!("../../../../docs/grafana/ringback.json");
 /// Every word of a text that looks like one of our metrics.
 fn names(text: &str) -> BTreeSet<&str> {
     text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-        .filter(|word| word.starts_with("ringback_") && !word.starts_with("ringback_initiator_"))
+        .filter(|word| word.starts_with("ringback_"))
+        // Others' names.
+        .filter(|word| {
+            !word.starts_with("ringback_initiator_") && !word.starts_with("ringback_broker_")
+        })
         .collect()
 }
 

@@ -32,7 +32,10 @@ impl<const N: usize> Tally<N> {
     }
 
     pub(super) fn each(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        let counts = self.counts.iter().map(|count| count.load(Ordering::Relaxed));
+        let counts = self
+            .counts
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed));
         self.words.iter().copied().zip(counts)
     }
 }
@@ -170,11 +173,20 @@ mod tests {
     #[test]
     fn check_backs_and_passes_are_counted_by_their_words() {
         let meters = Meters::default();
-        for answer in [Resolution::Commit, Resolution::Rollback, Resolution::Unknown] {
+        for answer in [
+            Resolution::Commit,
+            Resolution::Rollback,
+            Resolution::Unknown,
+        ] {
             meters.checked(&Ok::<_, ()>(answer));
         }
         meters.checked(&Err::<Resolution, _>(()));
-        let expected = [("commit", 1), ("rollback", 1), ("unknown", 1), ("failed", 1)];
+        let expected = [
+            ("commit", 1),
+            ("rollback", 1),
+            ("unknown", 1),
+            ("failed", 1),
+        ];
         assert_eq!(counted(&meters.check_backs), expected);
         meters.passed(&Pass {
             sent: 3,
@@ -189,11 +201,18 @@ mod tests {
     #[test]
     fn the_relay_is_behind_by_what_is_due_longest() {
         let meters = Meters::default();
-        assert_eq!((meters.waiting(), meters.lag(9_000)), (None, Duration::ZERO));
+        assert_eq!(
+            (meters.waiting(), meters.lag(9_000)),
+            (None, Duration::ZERO)
+        );
         meters.found(7, Some(4_000));
         assert_eq!(meters.waiting(), Some(7));
         assert_eq!(meters.lag(9_000), Duration::from_secs(5));
-        assert_eq!(meters.lag(3_000), Duration::ZERO, "a clock that was set back");
+        assert_eq!(
+            meters.lag(3_000),
+            Duration::ZERO,
+            "a clock that was set back"
+        );
         meters.found(7, None);
         assert_eq!(meters.lag(9_000), Duration::ZERO);
     }

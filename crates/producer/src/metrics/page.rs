@@ -66,5 +66,8 @@ impl Collector for Sources {
 fn counted<const N: usize>(page: &mut Page<'_>, metric: &Metric, tally: &Tally<N>) -> fmt::Result {
     let label = metric.labels.first().copied().unwrap_or_default();
     let series = tally.each();
-    page.counters(metric, series.map(|(word, many)| (vec![(label, word)], many)))
+    page.counters(
+        metric,
+        series.map(|(word, many)| (vec![(label, word)], many)),
+    )
 }

@@ -36,11 +36,12 @@ fn a_name_says_its_kind_is_given_once_and_is_documented_with_its_labels() {
 #[test]
 fn what_is_documented_or_asked_for_on_the_dashboard_is_there() {
     let is_one = |word: &str| {
-        ALL.iter().any(|metric| match word.strip_prefix(metric.name) {
-            Some("") => true,
-            Some("_bucket" | "_sum" | "_count") => metric.kind == Kind::Histogram,
-            _ => false,
-        })
+        ALL.iter()
+            .any(|metric| match word.strip_prefix(metric.name) {
+                Some("") => true,
+                Some("_bucket" | "_sum" | "_count") => metric.kind == Kind::Histogram,
+                _ => false,
+            })
     };
     let asked = names(DASHBOARD);
     assert!(asked.len() >= 7, "{asked:?}");

@@ -3,6 +3,7 @@
 //! Configuration is composed, logging started, the service run until it is asked to stop. Once it is ready it says
 //! so with one JSON line on standard output, which is what `up`, `demo` and the tests wait for.
 
+mod broker_metrics;
 mod flags;
 mod place;
 
@@ -23,14 +24,20 @@ pub async fn broker(args: BrokerArgs) -> Outcome {
         ..overrides(&args.common)
     };
     let place = prepare(&args.common, "broker")?;
+    let scraped = match place.file.broker.embedded.metrics_listen {
+        Some(address) => Some(service::http::bind(address).await?),
+        None => None,
+    };
     let config = compose::broker(place.file, &over, &place.data);
     let broker = broker::Broker::start(config)
         .await
         .map_err(|error| unstarted(error, &place.config))?;
+    let scraping = broker_metrics::serve(scraped, &broker, place.shutdown.clone());
     announce("broker", broker.address());
     let soft = place.shutdown.soft();
     tokio::select! {
         () = soft.cancelled() => {}
+        ended = scraping => ended?,
         // A store that has failed once refuses everything: better to end, so that whoever
         // supervises this process starts it anew.
         failure = broker.failed() => {

@@ -41,6 +41,7 @@ pub fn broker(file: File, over: &Overrides, data: &Path) -> broker::Config {
     let EmbeddedSection {
         listen,
         remoting_listen,
+        metrics_listen: _,
         check_interval,
         check_max,
         retention,

@@ -100,6 +100,8 @@ pub struct EmbeddedSection {
     pub listen: Option<SocketAddr>,
     /// Where remoting listens; absent: nowhere.
     pub remoting_listen: Option<SocketAddr>,
+    /// Where its metrics are served over HTTP; absent: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
     /// Between two rounds of check-backs.
     #[serde(default, with = "humantime_serde")]
     pub check_interval: Option<Duration>,

@@ -174,6 +174,7 @@ async fn a_wall_clock_that_jumps_ahead_removes_nothing() {
             clock.clone(),
             rules,
             orphans,
+            Arc::default(),
             failure,
         )
         .unwrap()

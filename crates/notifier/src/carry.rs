@@ -14,6 +14,7 @@ mod spans;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use notification::api::endpoint::ClockShown;
 use notification::{AttemptError, EndpointId};
 use rocketmq::Delivery;
 use service::clock::Clock;
@@ -323,10 +324,12 @@ impl Carrier {
 
     /// Receivers refuse what was signed long ago, by their clock.
     fn mind_the_clock(&self, line: &Line, rung: &Rung) {
-        let far = |skew_s: &i64| skew_s.unsigned_abs() > MOST_SKEW_S;
-        if let Some(skew_s) = rung.skew.filter(far)
-            && line.skew_alarm.is_due(rung.finished_ms)
-        {
+        let Some(skew_s) = rung.skew else { return };
+        line.tells_the_time(ClockShown {
+            ahead_s: skew_s,
+            read_ms: rung.finished_ms,
+        });
+        if skew_s.unsigned_abs() > MOST_SKEW_S && line.skew_alarm.is_due(rung.finished_ms) {
             alarm::clock_skew(line.id(), skew_s);
         }
     }

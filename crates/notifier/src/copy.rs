@@ -15,7 +15,7 @@ use rocketmq::ReceivedMessage;
 use crate::config::Filter;
 
 /// The record's primary key: whose notification, for which group.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Key {
     pub group: Group,
     pub tx_no: TxNo,

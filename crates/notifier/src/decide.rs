@@ -29,6 +29,8 @@ pub(crate) struct Standing {
     pub next_due_ms: Option<i64>,
     /// When the first copy left its trace.
     pub first_seen_ms: i64,
+    /// Whether a copy of that generation has left its own.
+    pub seen: bool,
 }
 
 /// Whether this process already carries a copy of the same notification.

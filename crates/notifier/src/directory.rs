@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use notification::api::endpoint::ClockShown;
 use notification::{EndpointId, Invalid, Ladder, Operation};
 use tokio::sync::Notify;
 
@@ -86,6 +87,7 @@ pub(crate) struct Line {
     /// Keeps the alarm about messages with a URL outside of what is allowed rare.
     pub url_alarm: Seldom,
     failing: Mutex<Failing>,
+    clock: Mutex<Option<ClockShown>>,
     pub meters: LineMeters,
     id: EndpointId,
     endpoint: RwLock<Arc<Endpoint>>,
@@ -275,6 +277,7 @@ impl Line {
             egress_alarm: Seldom::default(),
             url_alarm: Seldom::default(),
             failing: Mutex::default(),
+            clock: Mutex::default(),
             meters: LineMeters::default(),
             id: endpoint.id.clone(),
             endpoint: RwLock::new(Arc::new(endpoint)),
@@ -333,6 +336,16 @@ impl Line {
             Some(News::Recovered { after_ms }) => alarm::endpoint_recovered(&self.id, after_ms),
             None => {}
         }
+    }
+
+    /// Takes in what the receiver's clock said.
+    pub(crate) fn tells_the_time(&self, clock: ClockShown) {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock);
+    }
+
+    /// The receiver's clock as it was read last.
+    pub(crate) fn clock(&self) -> Option<ClockShown> {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The endpoint as it is now.

@@ -8,8 +8,10 @@
 //!
 //! A job takes its turn behind fresh traffic. It goes no faster than its rate, keeps no more than a
 //! second's worth of it on the way (what was asked for and has left no record yet), and rests while
-//! the endpoint's lane is busy. It pauses when the endpoint fails again.
+//! the endpoint's lane is busy. It pauses when the endpoint fails again. One for several endpoints
+//! leaves those that take nothing now to walks of their own (`walk`), and waits for none of them.
 
+mod arrange;
 mod carrier;
 pub(crate) mod chosen;
 pub(crate) mod deal;
@@ -19,6 +21,7 @@ pub(crate) mod id;
 pub(crate) mod job;
 mod pace;
 mod step;
+mod walk;
 
 pub(crate) use carrier::{Carrier, claimant};
 pub(crate) use step::unsendable;

@@ -16,6 +16,7 @@ pub(crate) mod entry;
 mod epoch;
 pub(crate) mod erase;
 pub(crate) mod expire;
+mod expire_beside;
 pub(crate) mod failure;
 mod flush;
 pub(crate) mod ids;

@@ -12,9 +12,11 @@
 use std::time::Duration;
 
 use database::DatabaseError;
+use notification::TxNo;
 use service::shutdown::Shutdown;
 use tokio::time::{Instant, sleep};
 
+use crate::config::Settings;
 use crate::record::Record;
 use crate::record::expire::Expired;
 
@@ -27,16 +29,43 @@ const FIRST: Duration = Duration::from_secs(60);
 /// How much longer than a page it rests before the next.
 const RESTS: u32 = 4;
 
+/// How long what is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spans {
+    /// Notifications with what belongs to them, the feed, and jobs on letters.
+    pub record: Duration,
+    /// The lines of the audit.
+    pub audit: Duration,
+}
+
+impl Spans {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        Self {
+            record: settings.retention,
+            audit: settings.audit_retention,
+        }
+    }
+}
+
+/// What is removed in the order of its ids.
+#[derive(Debug, Clone, Copy)]
+enum Of {
+    Outcomes,
+    /// What became of a job's letters.
+    Letters(TxNo),
+    Audits,
+}
+
 /// Removes what is older than its span.
 #[derive(Debug)]
 pub(crate) struct Retention {
     record: Record,
-    span: Duration,
+    spans: Spans,
 }
 
 impl Retention {
-    pub(crate) fn new(record: Record, span: Duration) -> Self {
-        Self { record, span }
+    pub(crate) fn new(record: Record, spans: Spans) -> Self {
+        Self { record, spans }
     }
 
     /// Pass after pass, until the soft phase of the shutdown.
@@ -52,12 +81,16 @@ impl Retention {
                         attempts,
                         letters,
                         outcomes,
+                        jobs,
+                        audits,
                     }) => tracing::info!(
                         event = "record_expired",
                         notifications,
                         attempts,
                         letters,
-                        outcomes
+                        outcomes,
+                        jobs,
+                        audits
                     ),
                     // The flusher tells that the store is away; the next pass goes on.
                     Err(error) => tracing::info!(event = "expiry_put_off", %error),
@@ -70,8 +103,11 @@ impl Retention {
 
     /// Everything that is older now.
     pub(crate) async fn pass(&self) -> Result<Expired, DatabaseError> {
-        let span_ms = service::clock::millis(self.span);
-        let before_ms = self.record.now_ms().saturating_sub(span_ms);
+        let before = |span| {
+            let span_ms = service::clock::millis(span);
+            self.record.now_ms().saturating_sub(span_ms)
+        };
+        let before_ms = before(self.spans.record);
         let mut all = Expired::default();
         let mut walk = self.record.walk_behind("").await?;
         while let Some(page) = walk {
@@ -81,13 +117,29 @@ impl Retention {
             walk = next;
             sleep(began.elapsed() * RESTS).await;
         }
+        all.outcomes = self.pages(Of::Outcomes, before_ms).await?;
+        for job in self.record.old_jobs(before_ms).await? {
+            self.pages(Of::Letters(job), before_ms).await?;
+            all.jobs += self.record.expire_job(job, before_ms).await?;
+        }
+        all.audits = self.pages(Of::Audits, before(self.spans.audit)).await?;
+        Ok(all)
+    }
+
+    /// Page after page, with a rest after each, until one removes nothing; how many rows in all.
+    async fn pages(&self, of: Of, before_ms: i64) -> Result<u64, DatabaseError> {
+        let mut all = 0;
         loop {
             let began = Instant::now();
-            let outcomes = self.record.expire_outcomes(before_ms).await?;
-            if outcomes == 0 {
+            let removed = match of {
+                Of::Outcomes => self.record.expire_outcomes(before_ms).await?,
+                Of::Letters(job) => self.record.expire_job_letters(job, before_ms).await?,
+                Of::Audits => self.record.expire_audits(before_ms).await?,
+            };
+            if removed == 0 {
                 return Ok(all);
             }
-            all.outcomes += outcomes;
+            all += removed;
             sleep(began.elapsed() * RESTS).await;
         }
     }

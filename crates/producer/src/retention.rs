@@ -1,5 +1,5 @@
 //! Forgetting what is over: rows of `outgoing` that were delivered, reversed or fenced so long ago
-//! that nobody may ask, a page at a time.
+//! that nobody may ask, with what belongs to them, a page at a time.
 //!
 //! What nobody accepted, what is under way and what is dead stay for ever: an operator may resend a
 //! dead notification at any time, and this row is what answers the check-back of that. A number goes
@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use database::{Database, DatabaseError};
+use database::{CommitError, Database, DatabaseError};
 use notification::{Invalid, TxNo};
 use sqlx::{Any, QueryBuilder, Row as _, query};
 use tokio::time::{Instant, sleep};
@@ -30,6 +30,20 @@ const RESTS: u32 = 4;
 const PAGE_BEHIND: &str = "SELECT tx_no, created_ms FROM outgoing \
      WHERE created_ms < ? AND (created_ms > ? OR (created_ms = ? AND tx_no > ?)) \
      ORDER BY created_ms, tx_no LIMIT ?";
+
+/// A loss that waits to be made good is still under way.
+const OVER: &str = "DELETE FROM outgoing WHERE next_send_ms IS NULL \
+     AND (outcome IN ('delivered', 'cancelled') OR state = 'rolled_back') \
+     AND NOT EXISTS (SELECT 1 FROM outgoing_lost WHERE outgoing_lost.tx_no = outgoing.tx_no \
+     AND outgoing_lost.next_send_ms IS NOT NULL) AND tx_no < ";
+
+/// What belongs to a number that is there no more.
+const BESIDE: [&str; 2] = [
+    "DELETE FROM outgoing_lost WHERE NOT EXISTS \
+     (SELECT 1 FROM outgoing WHERE outgoing.tx_no = outgoing_lost.tx_no)",
+    "DELETE FROM outgoing_group WHERE NOT EXISTS \
+     (SELECT 1 FROM outgoing WHERE outgoing.tx_no = outgoing_group.tx_no)",
+];
 
 /// Refuses a number that may have been forgotten.
 pub(crate) fn refuse_old(tx_no: &TxNo, retention: Duration, now_ms: i64) -> Result<(), Invalid> {
@@ -86,32 +100,51 @@ async fn page(
     after: &Position,
 ) -> Result<(u64, Option<Position>), DatabaseError> {
     let before = i64::try_from(before_ms).unwrap_or(i64::MAX);
-    let mut db = database.write().await?;
+    let mut tx = database.begin().await?;
     let rows = query(PAGE_BEHIND)
         .bind(before)
         .bind(after.0)
         .bind(after.0)
         .bind(after.1.as_str())
         .bind(PAGE)
-        .fetch_all(&mut *db)
+        .fetch_all(&mut *tx)
         .await?;
     let Some(last) = rows.last() else {
+        tx.rollback().await?;
         return Ok((0, None));
     };
     let last = (last.try_get("created_ms")?, last.try_get("tx_no")?);
-    let mut sql: QueryBuilder<Any> = QueryBuilder::new(
-        "DELETE FROM outgoing WHERE next_send_ms IS NULL \
-         AND (outcome IN ('delivered', 'cancelled') OR state = 'rolled_back') AND tx_no < ",
-    );
-    sql.push_bind(TxNo::from_parts(before_ms, [0; 10]).to_string());
+    let numbers: Vec<String> = rows
+        .iter()
+        .map(|row| row.try_get("tx_no"))
+        .collect::<Result<_, _>>()?;
+    let before = TxNo::from_parts(before_ms, [0; 10]).to_string();
+    let removed = among(OVER, Some(&before), &numbers)
+        .build()
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+    for beside in BESIDE {
+        let mut sql = among(beside, None, &numbers);
+        sql.build().execute(&mut *tx).await?;
+    }
+    tx.commit().await.map_err(CommitError::into_error)?;
+    Ok((removed, Some(last)))
+}
+
+/// A statement about these numbers, behind its other value.
+fn among(text: &'static str, value: Option<&String>, numbers: &[String]) -> QueryBuilder<Any> {
+    let mut sql: QueryBuilder<Any> = QueryBuilder::new(text);
+    if let Some(value) = value {
+        sql.push_bind(value.clone());
+    }
     sql.push(" AND tx_no IN (");
-    let mut numbers = sql.separated(", ");
-    for row in &rows {
-        numbers.push_bind(row.try_get::<String, _>("tx_no")?);
+    let mut list = sql.separated(", ");
+    for number in numbers {
+        list.push_bind(number.clone());
     }
     sql.push(")");
-    let removed = sql.build().execute(&mut *db).await?.rows_affected();
-    Ok((removed, Some(last)))
+    sql
 }
 
 fn millis(span: Duration) -> u64 {
@@ -196,6 +229,45 @@ mod tests {
         assert_eq!(pass(&database, RETENTION, now_ms).await.unwrap(), 3);
         let left = ["none", "accepted", "dead", "delivered"];
         assert_eq!(outcomes(&database).await, left);
+    }
+
+    /// A loss of the only number on record that ends so, due or made good; and the word of a group.
+    async fn beside(database: &Database, n: u8, due_ms: Option<i64>) {
+        let tx_no = TxNo::from_parts(NOW - 100 * DAY_MS, [n; 10]).to_string();
+        let mut db = database.write().await.unwrap();
+        query("INSERT INTO outgoing_lost VALUES (?, 'bank2', 0, 'o', ?, 1)")
+            .bind(&tx_no)
+            .bind(due_ms)
+            .execute(&mut *db)
+            .await
+            .unwrap();
+        query("INSERT INTO outgoing_group VALUES (?, 'bank2', 'delivered', 1)")
+            .bind(&tx_no)
+            .execute(&mut *db)
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_belongs_to_a_number_goes_with_it_and_a_loss_under_way_keeps_it() {
+        let (database, _databases) = fixture().await;
+        insert(&database, (100, 1), "committed", "delivered", None).await;
+        insert(&database, (100, 2), "committed", "delivered", None).await;
+        insert(&database, (100, 3), "committed", "accepted", None).await;
+        for (n, due_ms) in [(1, None), (2, Some(5)), (3, None)] {
+            beside(&database, n, due_ms).await;
+        }
+        let now_ms = i64::try_from(NOW).unwrap();
+        assert_eq!(pass(&database, RETENTION, now_ms).await.unwrap(), 1);
+        assert_eq!(outcomes(&database).await, ["delivered", "accepted"]);
+        let mut db = database.read().await.unwrap();
+        for left in [
+            "SELECT COUNT(*) FROM outgoing_lost",
+            "SELECT COUNT(*) FROM outgoing_group",
+        ] {
+            let left: i64 = sqlx::query_scalar(left).fetch_one(&mut *db).await.unwrap();
+            assert_eq!(left, 2, "of what stays");
+        }
     }
 
     #[tokio::test]

@@ -64,6 +64,18 @@ pub struct EndpointView {
     /// What is under way in the notifier that was asked; absent if it does not know the endpoint yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lane: Option<LaneShown>,
+    /// Its clock, as the notifier that was asked has read it; absent until an answer had a `Date`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockShown>,
+}
+
+/// A receiver's clock, by the `Date` of its newest answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClockShown {
+    /// How many seconds it is ahead of ours; negative: behind. Beyond 60 either way an alarm is raised.
+    pub ahead_s: i64,
+    /// When it was read, by ours.
+    pub read_ms: i64,
 }
 
 /// A lane in one notifier, at one moment.

@@ -109,6 +109,9 @@ pub struct Attempt {
     pub next_due_ms: Option<i64>,
     /// The process that made it.
     pub worker: String,
+    /// How often the broker had handed the copy out, by its own count: shown, and never counted on.
+    #[serde(default)]
+    pub delivery_attempt: u32,
 }
 
 /// A letter as its notification shows it.

@@ -12,7 +12,7 @@ use super::notifications::attempt;
 use super::page::{self, Where};
 
 const COLUMNS: &str = "SELECT attempt_id, generation, number, url, started_ms, took_ms, verdict, \
-     status, error, response_excerpt, next_due_ms, worker FROM attempt";
+     status, error, response_excerpt, next_due_ms, worker, delivery_attempt FROM attempt";
 
 /// A page; ids sort by the attempts' beginnings.
 pub(super) async fn page(

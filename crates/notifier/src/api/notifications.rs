@@ -23,7 +23,7 @@ const RECORD: &str = "SELECT group_name, tx_no, source, endpoint_id, event_type,
      WHERE group_name = ? AND tx_no = ? AND source = ?";
 
 const ATTEMPTS: &str = "SELECT attempt_id, generation, number, url, started_ms, took_ms, verdict, status, \
-     error, response_excerpt, next_due_ms, worker FROM attempt \
+     error, response_excerpt, next_due_ms, worker, delivery_attempt FROM attempt \
      WHERE group_name = ? AND tx_no = ? AND source = ? ORDER BY started_ms, attempt_id";
 
 const LETTERS: &str = "SELECT generation, state, class, reason, died_ms FROM dead_letter \
@@ -105,6 +105,7 @@ pub(super) fn attempt(row: &AnyRow, sealer: &Sealer) -> Result<Attempt, sqlx::Er
         excerpt: excerpt.map(shown),
         next_due_ms: row.try_get("next_due_ms")?,
         worker: row.try_get("worker")?,
+        delivery_attempt: number(row, "delivery_attempt")?,
     })
 }
 

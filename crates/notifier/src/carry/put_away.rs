@@ -30,9 +30,9 @@ impl Carrier {
     }
 
     /// Its endpoint is paused: back after a while, nothing counted. At its first hold it is put on
-    /// record, so that it is accepted and can be seen.
+    /// record, so that it is accepted and can be seen; a resend, so that it is not sent anew.
     pub(super) async fn hold(&self, parcel: Parcel, delay: Duration) {
-        if parcel.standing.is_none() {
+        if parcel.standing.is_none_or(|row| !row.seen) {
             let due_ms = self.clock.now_ms();
             if self.write(&parcel, Event::Held { due_ms }).await.is_none() {
                 return;

@@ -54,6 +54,9 @@ pub struct Settings {
     /// initiators. What is delivered must be remembered for as long, or it would be rung again.
     #[serde(with = "humantime_serde")]
     pub resend_window: Duration,
+    /// How long it is kept what operators did, a line each.
+    #[serde(with = "humantime_serde")]
+    pub audit_retention: Duration,
     /// What becomes of the beginnings of receivers' answers: `keep`, `omit` or `encrypt`.
     pub excerpts: Excerpts,
     /// What becomes of dead letters' bodies: `keep` or `encrypt`.
@@ -107,6 +110,7 @@ impl Default for Settings {
             oldest_waiting: Duration::from_secs(DAY),
             retention: Duration::from_secs(90 * DAY),
             resend_window: Duration::from_secs(30 * DAY),
+            audit_retention: Duration::from_secs(730 * DAY),
             excerpts: Excerpts::default(),
             bodies: Bodies::default(),
             content_keys_file: None,
@@ -154,6 +158,8 @@ impl Settings {
         }
         span("retention", self.retention, 1, 3650 * DAY)?;
         span("resend_window", self.resend_window, 0, 365 * DAY)?;
+        let most = 3650 * DAY;
+        span("audit_retention", self.audit_retention, DAY * 1000, most)?;
         if !(1..=65_536).contains(&self.permits) {
             return Err(Invalid::new("notifier.permits", self.permits, "1 to 65536"));
         }

@@ -95,6 +95,8 @@ fn what_is_not_said_has_a_default() {
     assert_eq!(endpoint.reject, [410, 422]);
     assert!(endpoint.ladder.is_none(), "the group's own policy");
     assert_eq!(config.notifier.lease, Duration::from_secs(30));
+    assert_eq!(endpoint.timeout, Duration::from_secs(10));
+    assert_eq!(config.notifier.crashes_workers_after, 50);
 }
 
 #[test]

@@ -21,6 +21,7 @@ fn row(state: State) -> Standing {
         parked_ms: 10_000,
         next_due_ms: None,
         first_seen_ms: NOW - 60_000,
+        seen: true,
     }
 }
 

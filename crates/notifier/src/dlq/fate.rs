@@ -67,6 +67,7 @@ mod tests {
             parked_ms: 0,
             next_due_ms: None,
             first_seen_ms: 0,
+            seen: true,
         }
     }
 

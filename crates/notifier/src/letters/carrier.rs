@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use database::DatabaseError;
-use notification::TxNo;
 use notification::api::letters::JobKind;
+use notification::{EndpointId, TxNo};
 use service::shutdown::Shutdown;
+use sqlx::AnyConnection;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::arrange::{self, Arranged};
 use super::endpoint_now::{Look, Now};
 use super::job::Job;
 use super::pace::{CLAIM, Pace, most_on_the_way};
 use super::step::{self, Candidate, Endpoints, Stepped};
+use super::walk::{Of, Walk};
 use crate::alarm;
 use crate::copy::cut;
 use crate::directory::Directory;
@@ -48,16 +51,39 @@ pub(crate) struct Carrier {
     pub wake: Arc<Notify>,
 }
 
-/// The paces of the jobs that this replica has.
-type Held = HashMap<TxNo, Pace>;
+/// The most endpoints with walks of their own that are looked at before the others have their turn.
+const LOOKS: usize = 8;
+
+/// What a job waits for that none of its endpoints has a word for.
+const NONE_NOW: &str = "none of its endpoints takes letters now";
+
+/// How often one look goes on over all letters when it has found none to take.
+const ROUNDS: usize = 8;
+
+/// A job that this replica has.
+struct Going {
+    pace: Pace,
+    walk: Walk,
+}
+
+type Held = HashMap<TxNo, Going>;
 
 /// What a look at the next letters came to.
 enum Next {
-    /// These, in one step.
-    Take(Vec<Candidate>),
+    /// These, in one step, and where the job stands then.
+    Take(Vec<Candidate>, Walk),
     Wait(String),
     Pause(String),
     Finish,
+}
+
+/// What one walk has to give.
+enum Found {
+    Take(Vec<Candidate>, Walk),
+    Wait(String),
+    Pause(String),
+    /// It is at its end.
+    Nothing,
 }
 
 impl Carrier {
@@ -98,8 +124,11 @@ impl Carrier {
                 held.remove(&id);
                 continue;
             }
-            let pace = held.entry(id).or_insert_with(|| Pace::new(Instant::now()));
-            if !self.carry(job, pace, soft).await? {
+            let going = held.entry(id).or_insert_with(|| Going {
+                pace: Pace::new(Instant::now()),
+                walk: Walk::from(job.reached.clone()),
+            });
+            if !self.carry(job, going, soft).await? {
                 held.remove(&id);
             }
         }
@@ -126,26 +155,29 @@ impl Carrier {
     async fn carry(
         &self,
         mut job: Job,
-        pace: &mut Pace,
+        going: &mut Going,
         soft: &CancellationToken,
     ) -> Result<bool, Failure> {
         for _ in 0..STEPS {
-            let allowed = pace.allowance(job.rate, Instant::now());
+            let allowed = going.pace.allowance(job.rate, Instant::now());
             if allowed == 0 || soft.is_cancelled() {
                 return self.confirm(&job, None).await;
             }
-            match self.next(&job, allowed).await? {
-                Next::Take(letters) => match step::step(&self.record, &job, &letters).await? {
-                    Stepped::Until(until_ms) => {
-                        pace.spend(letters.len());
-                        job.claimed_until_ms = until_ms;
-                        job.reached = letters.last().map(|letter| letter.place.clone());
-                        job.note = None;
-                        self.wake.notify_one();
+            match self.next(&job, &mut going.walk, allowed).await? {
+                Next::Take(letters, walked) => {
+                    let reached = walked.reached();
+                    match step::step(&self.record, &job, &letters, reached).await? {
+                        Stepped::Until(until_ms) => {
+                            going.pace.spend(letters.len());
+                            going.walk = walked;
+                            job.claimed_until_ms = until_ms;
+                            job.note = None;
+                            self.wake.notify_one();
+                        }
+                        Stepped::NotOurs => return Ok(false),
+                        Stepped::Changing => return Ok(true),
                     }
-                    Stepped::NotOurs => return Ok(false),
-                    Stepped::Changing => return Ok(true),
-                },
+                }
                 Next::Wait(note) => {
                     let new = (job.note.as_ref() != Some(&note)).then_some(note.as_str());
                     return self.confirm(&job, new).await;
@@ -164,33 +196,116 @@ impl Carrier {
     }
 
     /// What can be done next, for as many letters as the pace allows.
-    async fn next(&self, job: &Job, allowed: usize) -> Result<Next, DatabaseError> {
+    async fn next(
+        &self,
+        job: &Job,
+        walk: &mut Walk,
+        allowed: usize,
+    ) -> Result<Next, DatabaseError> {
         let database = self.record.database();
         let look = async {
             let mut db = database.read().await?;
-            let mut letters = step::candidates(&mut db, self.record.sealer(), job, allowed).await?;
-            if letters.is_empty() {
-                return Ok(Next::Finish);
+            let mut waits_for = None;
+            for of in walk.turn(LOOKS) {
+                let found = match &of {
+                    Of::All => self.over_all(&mut db, job, walk, allowed).await?,
+                    Of::Endpoint(id) => self.of_one(&mut db, job, walk, id, allowed).await?,
+                };
+                match found {
+                    Found::Take(letters, walked) => return Ok(Next::Take(letters, walked)),
+                    Found::Pause(why) => return Ok(Next::Pause(why)),
+                    Found::Wait(why) => waits_for = waits_for.or(Some(why)),
+                    Found::Nothing => walk.end(&of),
+                }
             }
-            if job.kind == JobKind::Discard {
-                return Ok(Next::Take(letters));
-            }
-            let look = Look {
-                directory: &self.directory,
-                anyway: job.anyway,
-                most_on_the_way: most_on_the_way(job.rate),
-                now_ms: self.record.now_ms(),
+            Ok(match waits_for {
+                None if walk.is_over() => Next::Finish,
+                None => Next::Wait(NONE_NOW.to_owned()),
+                Some(why) => Next::Wait(why),
+            })
+        };
+        database.in_time(look).await
+    }
+
+    /// The letters of all endpoints that have no walk of their own. Who takes none now gets one.
+    async fn over_all(
+        &self,
+        db: &mut AnyConnection,
+        job: &Job,
+        walk: &mut Walk,
+        allowed: usize,
+    ) -> Result<Found, DatabaseError> {
+        let (sealer, of) = (self.record.sealer(), Of::All);
+        let mut waits_for = None;
+        for _ in 0..ROUNDS {
+            let letters = step::candidates(db, sealer, job, (walk, &of), allowed).await?;
+            let Some(last) = letters.last().map(|letter| letter.place.clone()) else {
+                return Ok(Found::Nothing);
             };
+            if job.kind == JobKind::Discard {
+                return Ok(found(letters, walk, &of));
+            }
+            if let Some(endpoint) = &job.endpoint {
+                let now = self.look(job).at(db, endpoint).await?;
+                let arranged = arrange::of_one(job, letters, &now);
+                return Ok(found_arranged(arranged, walk, &of));
+            }
             let mut endpoints = Endpoints::new();
             for letter in letters.iter().filter(|letter| letter.refused.is_none()) {
                 if !endpoints.contains_key(&letter.endpoint) {
-                    let now = look.at(&mut db, &letter.endpoint).await?;
+                    let now = self.look(job).at(db, &letter.endpoint).await?;
                     endpoints.insert(letter.endpoint.clone(), now);
                 }
             }
-            Ok(arrange(job, &mut letters, endpoints))
-        };
-        database.in_time(look).await
+            let before = walk.place(&of).flatten().cloned();
+            let parted = arrange::of_many(letters, endpoints, before);
+            for (id, place) in parted.left {
+                walk.leave(id, place);
+            }
+            // Behind those that were left, too: they have walks of their own now.
+            let mut walked = walk.clone();
+            walked.advance(&of, last);
+            if !parted.take.is_empty() {
+                return Ok(Found::Take(parted.take, walked));
+            }
+            *walk = walked;
+            waits_for = waits_for.or(parted.why);
+        }
+        Ok(Found::Wait(
+            waits_for.unwrap_or_else(|| NONE_NOW.to_owned()),
+        ))
+    }
+
+    /// The letters of an endpoint with a walk of its own.
+    async fn of_one(
+        &self,
+        db: &mut AnyConnection,
+        job: &Job,
+        walk: &mut Walk,
+        endpoint: &EndpointId,
+        allowed: usize,
+    ) -> Result<Found, DatabaseError> {
+        walk.had_its_turn(endpoint);
+        let now = self.look(job).at(db, endpoint).await?;
+        if let Now::Wait(why) = now {
+            return Ok(Found::Wait(why));
+        }
+        let (sealer, of) = (self.record.sealer(), Of::Endpoint(endpoint.clone()));
+        let letters = step::candidates(db, sealer, job, (walk, &of), allowed).await?;
+        if letters.is_empty() {
+            return Ok(Found::Nothing);
+        }
+        let arranged = arrange::of_one(job, letters, &now);
+        Ok(found_arranged(arranged, walk, &of))
+    }
+
+    fn look(&self, job: &Job) -> Look<'_> {
+        Look {
+            directory: &self.directory,
+            anyway: job.anyway,
+            most_on_the_way: most_on_the_way(job.rate),
+            now_ms: self.record.now_ms(),
+        }
     }
 
     /// Keeps a claim that is not used for a while, or notes what the job waits for.
@@ -231,35 +346,19 @@ impl Carrier {
     }
 }
 
-/// What endpoints say to these letters. A job for one endpoint pauses when it fails; one for many
-/// passes over the letters of those that do, and each stays open.
-fn arrange(job: &Job, letters: &mut Vec<Candidate>, mut endpoints: Endpoints) -> Next {
-    for index in 0..letters.len() {
-        let letter = &mut letters[index];
-        if letter.refused.is_some() {
-            continue;
-        }
-        match endpoints.get_mut(&letter.endpoint) {
-            Some(Now::Failing(why)) if job.endpoint.is_some() => {
-                return match index {
-                    0 => Next::Pause(why.clone()),
-                    _ => first(letters, index),
-                };
-            }
-            Some(Now::Failing(why)) => letter.refused = Some(why.clone()),
-            Some(Now::Takes(free @ 1..)) => *free -= 1,
-            Some(Now::Wait(why)) if index == 0 => return Next::Wait(why.clone()),
-            _ if index == 0 => return Next::Wait("its endpoint takes no more now".to_owned()),
-            _ => return first(letters, index),
-        }
+fn found_arranged(arranged: Arranged, walk: &Walk, of: &Of) -> Found {
+    match arranged {
+        Arranged::Take(letters) => found(letters, walk, of),
+        Arranged::Wait(why) => Found::Wait(why),
+        Arranged::Pause(why) => Found::Pause(why),
     }
-    first(letters, letters.len())
 }
 
-fn first(letters: &mut Vec<Candidate>, many: usize) -> Next {
-    letters.truncate(many);
-    Next::Take(std::mem::take(letters))
+/// These letters, the first of their walk, and where all walks stand then.
+fn found(letters: Vec<Candidate>, walk: &Walk, of: &Of) -> Found {
+    let mut walked = walk.clone();
+    if let Some(last) = letters.last() {
+        walked.advance(of, last.place.clone());
+    }
+    Found::Take(letters, walked)
 }
-
-#[cfg(test)]
-mod tests;

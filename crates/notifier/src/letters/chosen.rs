@@ -4,8 +4,10 @@
 //! of the indexes on their state and, if one endpoint is asked for, on that: a walk of a million of them
 //! sorts nothing.
 
-use notification::LetterState;
+use std::borrow::Cow;
+
 use notification::api::letters::LetterFilter;
+use notification::{EndpointId, LetterState, TxNo};
 use sqlx::AssertSqlSafe;
 
 use super::id::Place;
@@ -19,7 +21,7 @@ pub(crate) type Bound = sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArg
 /// Conditions on `dead_letter`, and their values.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Chosen {
-    conditions: Vec<&'static str>,
+    conditions: Vec<Cow<'static, str>>,
     values: Vec<Value>,
 }
 
@@ -121,8 +123,37 @@ impl Chosen {
         self
     }
 
+    /// Those of one endpoint.
+    pub(super) fn of(mut self, endpoint: &EndpointId) -> Self {
+        self.and("endpoint_id = ?", [endpoint.as_str().into()]);
+        self
+    }
+
+    /// Those of other endpoints.
+    pub(super) fn not_of(mut self, endpoints: &[EndpointId]) -> Self {
+        if !endpoints.is_empty() {
+            let places = vec!["?"; endpoints.len()].join(", ");
+            let condition = format!("endpoint_id NOT IN ({places})");
+            self.conditions.push(condition.into());
+            let values = endpoints.iter().map(|id| id.as_str().into());
+            self.values.extend(values);
+        }
+        self
+    }
+
+    /// Those that a job has not listed yet.
+    pub(super) fn unlisted(mut self, job: &TxNo) -> Self {
+        self.and(
+            "NOT EXISTS (SELECT 1 FROM letter_job_letter j WHERE j.job_id = ? \
+             AND j.group_name = dead_letter.group_name AND j.tx_no = dead_letter.tx_no \
+             AND j.source = dead_letter.source AND j.generation = dead_letter.generation)",
+            [job.to_string().as_str().into()],
+        );
+        self
+    }
+
     fn and<const N: usize>(&mut self, condition: &'static str, values: [Value; N]) {
-        self.conditions.push(condition);
+        self.conditions.push(condition.into());
         self.values.extend(values);
     }
 

@@ -9,7 +9,7 @@ use crate::copy::Key;
 use crate::record::columns::{self, number};
 
 /// A letter's primary key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LetterId {
     pub key: Key,
     pub generation: u32,
@@ -55,8 +55,8 @@ impl FromStr for LetterId {
     }
 }
 
-/// A place in the list of letters: behind this one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A place in the list of letters: behind this one. Places are in the order of the list.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub died_ms: i64,
     pub id: LetterId,

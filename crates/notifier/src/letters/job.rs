@@ -35,7 +35,8 @@ const FINISH: &str = "UPDATE letter_job SET state = 'done', note = NULL, ended_m
      claimed_until_ms = ? WHERE job_id = ? AND state = 'running' AND claimed_until_ms = ?";
 
 const ADVANCE: &str = "UPDATE letter_job SET matched = matched + ?, dealt = dealt + ?, \
-     failed = failed + ?, reached = ?, note = NULL WHERE job_id = ?";
+     failed = failed + ?, reached = CASE WHEN ? IS NULL THEN reached ELSE ? END, note = NULL \
+     WHERE job_id = ?";
 
 const STOP: &str = "UPDATE letter_job SET state = 'stopped', note = NULL \
      WHERE job_id = ? AND state IN ('running', 'paused')";
@@ -65,7 +66,7 @@ pub(crate) struct Job {
     pub matched: u64,
     pub dealt: u64,
     pub failed: u64,
-    /// Behind which letter it goes on.
+    /// Everything up to this letter is dealt with.
     pub reached: Option<Place>,
     /// Who claimed it last.
     pub worker: Option<String>,
@@ -252,18 +253,21 @@ impl Job {
         Ok(done.rows_affected() == 1)
     }
 
-    /// What a step has done; it follows [`Job::confirm`] in the same transaction.
+    /// What a step has done, and how far everything is dealt with now, if that is known to be further;
+    /// it follows [`Job::confirm`] in the same transaction.
     pub(super) async fn advance(
         &self,
         tx: &mut AnyConnection,
         counts: Counts,
-        reached: &Place,
+        reached: Option<&Place>,
     ) -> Result<(), DatabaseError> {
+        let reached = reached.map(ToString::to_string);
         sqlx::query(ADVANCE)
             .bind(counts.matched)
             .bind(counts.dealt)
             .bind(counts.failed)
-            .bind(reached.to_string())
+            .bind(reached.as_deref())
+            .bind(reached.as_deref())
             .bind(self.id.to_string())
             .execute(tx)
             .await?;

@@ -13,6 +13,7 @@ use super::chosen::{Chosen, ORDER};
 use super::deal::{self, Dealt, Word};
 use super::id::{LetterId, Place};
 use super::job::{Counts, Job};
+use super::walk::{Of, Walk};
 use crate::record::Record;
 use crate::record::columns::parsed;
 use crate::record::failure::Failure;
@@ -50,16 +51,26 @@ pub(super) enum Stepped {
     Changing,
 }
 
-/// The next letters of a job, oldest first.
+/// The next letters of a walk of a job, oldest first; none if it is at its end.
 pub(super) async fn candidates(
     db: &mut AnyConnection,
     sealer: &Sealer,
     job: &Job,
+    walk: (&Walk, &Of),
     most: usize,
 ) -> Result<Vec<Candidate>, DatabaseError> {
+    let (walk, of) = walk;
+    let Some(place) = walk.place(of) else {
+        return Ok(Vec::new());
+    };
     let chosen = Chosen::new(Some(LetterState::Open), &job.filter)
         .died_by(job.created_ms)
-        .behind(job.reached.as_ref());
+        .behind(place)
+        .unlisted(&job.id);
+    let chosen = match of {
+        Of::All => chosen.not_of(&walk.apart()),
+        Of::Endpoint(id) => chosen.of(id),
+    };
     let text = format!(
         "SELECT group_name, tx_no, source, generation, died_ms, endpoint_id, reason \
          FROM dead_letter WHERE {{}} {ORDER} LIMIT {}",
@@ -109,14 +120,15 @@ pub(crate) async fn unsendable(
     })
 }
 
-/// Deals with these, and moves the job behind the last of them.
+/// Deals with these, and moves the job to the place that it has reached by that.
 pub(super) async fn step(
     record: &Record,
     job: &Job,
     letters: &[Candidate],
+    reached: Option<&Place>,
 ) -> Result<Stepped, Failure> {
     let deadline = record.write_deadline();
-    let stepped = timeout(deadline, transaction(record, job, letters)).await;
+    let stepped = timeout(deadline, transaction(record, job, letters, reached)).await;
     stepped.unwrap_or(Err(Failure::Deadline(deadline)))
 }
 
@@ -124,9 +136,10 @@ async fn transaction(
     record: &Record,
     job: &Job,
     letters: &[Candidate],
+    reached: Option<&Place>,
 ) -> Result<Stepped, Failure> {
     let mut tx = record.database().begin().await?;
-    match apply(&mut tx, job, letters, record.now_ms()).await {
+    match apply(&mut tx, job, letters, reached, record.now_ms()).await {
         Ok(Stepped::Until(until_ms)) => {
             tx.commit().await?;
             Ok(Stepped::Until(until_ms))
@@ -147,11 +160,9 @@ async fn apply(
     tx: &mut AnyConnection,
     job: &Job,
     letters: &[Candidate],
+    reached: Option<&Place>,
     now_ms: i64,
 ) -> Result<Stepped, DatabaseError> {
-    let Some(last) = letters.last() else {
-        return Ok(Stepped::Changing);
-    };
     let Some(until_ms) = job.confirm(tx, now_ms).await? else {
         return Ok(Stepped::NotOurs);
     };
@@ -185,7 +196,7 @@ async fn apply(
         failed: count(failed),
     };
     list(tx, job, &listed, now_ms).await?;
-    job.advance(tx, counts, &last.place).await?;
+    job.advance(tx, counts, reached).await?;
     Ok(Stepped::Until(until_ms))
 }
 

@@ -52,7 +52,7 @@ pub(crate) enum Event {
         /// How long it is put away for.
         step_ms: i64,
     },
-    /// Its endpoint is paused: put on record as it is, if it is not there yet.
+    /// Its endpoint is paused: put on record as it is, if its generation has left no trace there yet.
     Held { due_ms: i64 },
     /// The subscription's filter leaves it out.
     Skipped,

@@ -74,6 +74,8 @@ pub(crate) struct Expired {
     pub attempts: u64,
     pub letters: u64,
     pub outcomes: u64,
+    pub jobs: u64,
+    pub audits: u64,
 }
 
 impl std::ops::AddAssign for Expired {
@@ -82,6 +84,8 @@ impl std::ops::AddAssign for Expired {
         self.attempts += more.attempts;
         self.letters += more.letters;
         self.outcomes += more.outcomes;
+        self.jobs += more.jobs;
+        self.audits += more.audits;
     }
 }
 

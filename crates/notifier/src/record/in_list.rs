@@ -53,6 +53,12 @@ mod tests {
         for count in [0, 1, 2, 8, 9, 32, 33, 100] {
             let numbers: Vec<TxNo> = (0..count).map(|n| TxNo::from_parts(1, [n; 10])).collect();
             let mut asked = Vec::new();
+            let statements = SELECT.lists(&numbers).count();
+            assert_eq!(
+                statements,
+                numbers.len().div_ceil(32),
+                "a batch is read at once"
+            );
             for (text, list) in SELECT.lists(&numbers) {
                 assert_eq!(text.matches('?').count(), list.len());
                 asked.extend(list);

@@ -31,6 +31,10 @@ const PARKED: &str = "UPDATE notification SET parks = parks + 1, parked_ms = par
      WHERE group_name = ? AND tx_no = ? AND source = ? \
      AND generation = ? AND state = 'waiting' AND attempts = ?";
 
+const HELD: &str = "UPDATE notification SET seen = 1, updated_ms = ? \
+     WHERE group_name = ? AND tx_no = ? AND source = ? \
+     AND generation = ? AND state = 'waiting' AND attempts = ?";
+
 /// Applies one entry's rule and says whether the row was as expected.
 pub(super) async fn apply(
     db: &mut AnyConnection,
@@ -89,8 +93,15 @@ pub(super) async fn apply(
             .bind(key.source.as_str())
             .bind(generation)
             .bind(before),
-        // Both are for what has no row yet.
-        Event::Held { .. } | Event::Skipped => return Ok(Moved::No),
+        // It is for what has no row yet.
+        Event::Skipped => return Ok(Moved::No),
+        Event::Held { .. } => sqlx::query(HELD)
+            .bind(now_ms)
+            .bind(key.group.as_str())
+            .bind(tx_no)
+            .bind(key.source.as_str())
+            .bind(generation)
+            .bind(before),
         Event::Parked {
             next_due_ms,
             step_ms,

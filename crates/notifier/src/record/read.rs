@@ -16,7 +16,7 @@ use crate::decide::Standing;
 static STANDINGS: LazyLock<InList> = LazyLock::new(|| {
     InList::new(
         "SELECT tx_no, source, state, generation, attempts, parks, parked_ms, \
-         next_due_ms, first_seen_ms \
+         next_due_ms, first_seen_ms, seen \
          FROM notification WHERE group_name = ? AND tx_no IN {}",
     )
 });
@@ -60,6 +60,7 @@ fn standing(group: &Group, row: &AnyRow) -> Result<(Key, Standing), sqlx::Error>
         parked_ms: columns::number(row, "parked_ms")?,
         next_due_ms: row.try_get("next_due_ms")?,
         first_seen_ms: row.try_get("first_seen_ms")?,
+        seen: columns::number::<i64>(row, "seen")? != 0,
     };
     Ok((key, standing))
 }

@@ -29,7 +29,7 @@ use crate::parking::Sleepers;
 use crate::receive::Receiver;
 use crate::record::Record;
 use crate::resend::Resender;
-use crate::retention::Retention;
+use crate::retention::{Retention, Spans};
 use crate::ring::Ringer;
 use crate::sealing::Sealing;
 use crate::tokens::Tokens;
@@ -118,7 +118,7 @@ impl Notifier {
                 config.token.clone(),
                 clock.clone(),
             ),
-            retention: Retention::new(record.clone(), config.notifier.retention),
+            retention: Retention::new(record.clone(), Spans::of(&config.notifier)),
             dlq: DlqReader::new(config, record).context("broker.admin")?,
             producer,
             wake,

@@ -6,7 +6,7 @@ use rocketmq::Message;
 use serde_json::json;
 use service::clock;
 
-use crate::support::{Behaviour, Running, World, envelope, eventually};
+use crate::support::{Behaviour, Running, World, alarms, envelope, eventually, listen};
 
 /// Waits until the letter is in the broker's dead-letter topic and says so.
 async fn until_forwarded(notifier: &Running, tx_no: TxNo) {
@@ -84,6 +84,7 @@ async fn a_malformed_message_dies_unrung_and_keeps_what_it_said() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_of_a_newer_format_is_parked() {
+    listen();
     let world = World::new().await;
     let notifier = world.notifier().await;
     let envelope = envelope();
@@ -100,6 +101,9 @@ async fn a_message_of_a_newer_format_is_parked() {
     );
     assert!(world.receiver.calls().is_empty());
     assert_eq!(world.dead(), 0);
+    let number = envelope.notification.tx_no.to_string();
+    let told = alarms("unknown_format");
+    assert!(told.iter().any(|line| line.contains(&number)), "{told:?}");
     notifier.stop().await;
 }
 

@@ -5,6 +5,7 @@
     reason = "a failed unwrap in a test is a failed test"
 )]
 
+mod again;
 mod asking;
 mod behaviours;
 mod choosing;
@@ -13,6 +14,7 @@ mod document;
 mod dying;
 mod egress;
 mod endpoints;
+mod erasing;
 mod lanes;
 mod leases;
 mod many;
@@ -20,7 +22,9 @@ mod moved;
 mod moved_elsewhere;
 mod notifications;
 mod operating;
+mod put_back;
 mod ringing;
+mod rules;
 mod standard_webhooks;
 mod store;
 mod support;

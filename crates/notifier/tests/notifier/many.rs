@@ -5,7 +5,7 @@ use notification::api::letters::JobView;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{Behaviour, Running, World, envelope, eventually};
+use crate::support::{Behaviour, Receiver, Running, World, envelope, eventually, subscription};
 
 /// So many that the receiver has rejected.
 async fn dead(world: &World, notifier: &Running, many: usize) -> Vec<TxNo> {
@@ -311,4 +311,90 @@ async fn pending_says_how_much_waits_for_whom_since_when() {
     let (_, other) = notifier.get("/v1/pending?endpoint=other").await;
     assert_eq!(other["waiting"], 0);
     notifier.stop().await;
+}
+
+/// Letters of this endpoint, which has rejected them.
+async fn dead_of(world: &World, notifier: &Running, id: &str, many: usize) {
+    let before = notifier.letters().await.total_open;
+    for _ in 0..many {
+        let mut envelope = envelope();
+        envelope.notification.endpoint = Some(id.parse().unwrap());
+        world.send(&envelope).await;
+    }
+    eventually("all are dead", async || {
+        let open = notifier.letters().await.total_open;
+        (open == before + u64::try_from(many).unwrap()).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_for_several_endpoints_waits_for_none_of_them() {
+    let world = World::new().await;
+    let bad = Receiver::start().await;
+    bad.answer(422);
+    let mut config = world.config();
+    config.endpoints = vec![
+        world.endpoint("held", &world.receiver),
+        world.endpoint("bad", &bad),
+        world.endpoint("good", &world.receiver),
+    ];
+    config.subscriptions = vec![subscription("bank2", "*")];
+    let notifier = Running::start(config).await;
+    world.receiver.answer(422);
+    // The held one's died first, so that they come first.
+    for (id, many) in [("held", 70), ("bad", 5), ("good", 70), ("held", 3)] {
+        dead_of(&world, &notifier, id, many).await;
+    }
+    world.receiver.answer(200);
+    for (path, reason) in [
+        ("/v1/endpoints/held/pause", json!({"reason": "a test"})),
+        ("/v1/endpoints/held/repaired", json!({})),
+        ("/v1/endpoints/good/repaired", json!({})),
+    ] {
+        let (status, body) = notifier.post(path, reason).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+    }
+    let begun = begin(&notifier, json!({"kind": "resend", "rate": "200/s"})).await;
+    // The held one's wait, the bad one's are passed over, the good one's go.
+    let waiting = eventually("the good one's are resent", async || {
+        let job = job(&notifier, begun.id).await;
+        (job.dealt == 70 && job.note.is_some()).then_some(job)
+    })
+    .await;
+    assert_eq!(
+        (waiting.selected, waiting.matched, waiting.failed),
+        (148, 75, 5)
+    );
+    assert_eq!(waiting.state.as_str(), "running");
+    let note = waiting.note.unwrap();
+    assert!(note.contains("endpoint held is paused"), "{note}");
+
+    // Another takes over: it deals with none a second time, and lists none twice.
+    notifier.kill().await;
+    let mut config = world.config();
+    config.endpoints = vec![
+        world.endpoint("held", &world.receiver),
+        world.endpoint("bad", &bad),
+        world.endpoint("good", &world.receiver),
+    ];
+    config.subscriptions = vec![subscription("bank2", "*")];
+    let other = Running::start(config).await;
+    let (status, _) = other
+        .post("/v1/endpoints/held/resume", json!({"reason": "over"}))
+        .await;
+    assert_eq!(status, StatusCode::OK);
+    let done = until(&other, begun.id, "done").await;
+    assert_eq!((done.matched, done.dealt, done.failed), (148, 143, 5));
+    eventually("all are delivered", async || {
+        let fate = job(&other, begun.id).await.fate.unwrap();
+        (fate.delivered == 143).then_some(())
+    })
+    .await;
+    assert_eq!(other.letters().await.total_open, 5, "the bad one's stay");
+    for call in world.receiver.calls().iter().skip(143) {
+        assert_eq!(call.generation, 1);
+    }
+    assert_eq!(bad.calls().len(), 5);
+    other.stop().await;
 }

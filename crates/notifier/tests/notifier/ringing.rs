@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::{Behaviour, Proxy, Running, World, eventually, reach};
+use crate::support::{
+    Behaviour, Proxy, Running, World, alarms, eventually, listen, reach, subscription,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transfer_is_delivered_and_acknowledged() {
@@ -85,6 +87,10 @@ async fn of_two_copies_at_once_one_rings_and_the_other_waits_for_its_record() {
     for _ in 0..5 {
         world.send(&envelope).await;
     }
+    eventually("rung", async || {
+        (!world.receiver.calls().is_empty()).then_some(())
+    })
+    .await;
     notifier.until(tx_no, "delivered").await;
     // The others come back after one lease and find it delivered.
     eventually("every copy acknowledged", async || {
@@ -150,6 +156,42 @@ async fn retry_after_lengthens_the_rung_of_its_message_and_pauses_the_whole_endp
         world.receiver.calls_of(first).len(),
         2,
         "its attempt used its rung"
+    );
+    notifier.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receivers_clock_that_is_minutes_off_is_told_and_shown() {
+    listen();
+    let world = World::new().await;
+    let mut config = world.config();
+    config.endpoints[0].id = "early".parse().unwrap();
+    config.subscriptions = vec![subscription("bank2", "early")];
+    let notifier = Running::start(config).await;
+    let told = || {
+        let skews = alarms("clock_skew");
+        skews.into_iter().filter(|line| line.contains("early"))
+    };
+    let clock = async |ahead_s: i64| {
+        world
+            .receiver
+            .script(move |_, _| Behaviour::Ahead(200, ahead_s));
+        let tx_no = world.transfer().await;
+        notifier.until(tx_no, "delivered").await;
+        let (_, shown) = notifier.get("/v1/endpoints/early").await;
+        shown["clock"]["ahead_s"].as_i64().unwrap()
+    };
+    // Whole seconds, and the moment that the answer takes: a minute is not reached by that.
+    let near = clock(-30).await;
+    assert!((-60..=-29).contains(&near), "{near}");
+    assert_eq!(told().count(), 0);
+    let far = clock(300).await;
+    assert!((240..=300).contains(&far), "{far}");
+    let skews: Vec<String> = told().collect();
+    assert_eq!(skews.len(), 1, "{skews:?}");
+    assert!(
+        skews[0].contains("skew_s=2") || skews[0].contains("skew_s=300"),
+        "{skews:?}"
     );
     notifier.stop().await;
 }

@@ -173,3 +173,48 @@ async fn of_several_subscriptions_each_has_to_accept_and_to_deliver() {
     say("ledger", 6, OutcomeKind::Delivered);
     becomes(&initiator, &tx_no, Outcome::Delivered).await;
 }
+
+/// How far the feed was read.
+async fn cursor(initiator: &Initiator) -> String {
+    let mut connection = initiator.database().read().await.expect("a connection");
+    sqlx::query_scalar("SELECT last_id FROM feed_position")
+        .fetch_one(&mut *connection)
+        .await
+        .expect("the position")
+}
+
+async fn execute(initiator: &Initiator, text: &'static str) {
+    let mut connection = initiator.database().write().await.expect("a connection");
+    let statement = sqlx::raw_sql(text);
+    sqlx::Executor::execute(&mut *connection, statement)
+        .await
+        .expect("executed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cursor_passes_a_loss_only_together_with_its_note() {
+    let notifier = FakeNotifier::start().await;
+    let stage = Stage::with_notifier(&notifier).await;
+    let initiator = stage.initiator(Arc::new(NoSteps)).await;
+    let tx_no = committed(&initiator).await;
+    notifier.say(T, tx_no, OutcomeKind::Accepted);
+    becomes(&initiator, &tx_no, Outcome::Accepted).await;
+    stage.settles_at(1).await;
+    let before = cursor(&initiator).await;
+    execute(&initiator, "ALTER TABLE outgoing_lost RENAME TO away").await;
+    notifier.say(T + 1, tx_no, OutcomeKind::Lost);
+    // It is read, and can't be noted: again and again.
+    let asked = notifier.feed(|feed| feed.asked.len());
+    eventually("it is read twice", async || {
+        notifier.feed(|feed| feed.asked.len() > asked + 2)
+    })
+    .await;
+    assert_eq!(cursor(&initiator).await, before);
+    execute(&initiator, "ALTER TABLE away RENAME TO outgoing_lost").await;
+    eventually("it goes out anew", async || stage.visible() == 2).await;
+    let line = notifier.feed(|feed| feed.lines.last().expect("a line").id.clone());
+    eventually("the cursor has passed it", async || {
+        cursor(&initiator).await >= line
+    })
+    .await;
+}

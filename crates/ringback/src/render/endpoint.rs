@@ -1,7 +1,7 @@
 //! Endpoints: the list, one of them whole, and what came of a change or a test.
 
 use notification::api::endpoint::{
-    DefinedIn, EndpointMade, EndpointView, EndpointsPage, LaneShown, TestResult,
+    ClockShown, DefinedIn, EndpointMade, EndpointView, EndpointsPage, LaneShown, TestResult,
 };
 use notification::{Operation, Verdict};
 use serde_json::Value;
@@ -12,6 +12,9 @@ use crate::screen::Paint;
 
 /// The most characters of an answer that are repeated.
 const LONGEST_QUOTE: usize = 200;
+
+/// Beyond this the notifier raises `clock_skew`.
+const MOST_APART_S: u64 = 60;
 
 /// The table of `endpoint list`, and the line below it.
 pub fn list(page: &EndpointsPage, operation: Option<Operation>) -> String {
@@ -94,6 +97,7 @@ pub fn show(view: &EndpointView, now: &Now) -> String {
     }
     lines.push(columns(rows));
     lines.extend(view.lane.as_ref().and_then(lane));
+    lines.extend(view.clock.map(|shown| clock(shown, now)));
     lines.push(match view.operation {
         Operation::Open => format!("Try it:  ringback endpoint test {id}\nHold it: ringback endpoint pause {id} --reason '…'"),
         Operation::Paused => format!("Go on: ringback endpoint resume {id}"),
@@ -149,6 +153,24 @@ fn lane(lane: &LaneShown) -> Option<String> {
             parts.join(" · ")
         )
     })
+}
+
+/// `  its clock: 5 min 3 s ahead of the notifier's, at 14:03:07: signatures may be refused`.
+fn clock(clock: ClockShown, now: &Now) -> String {
+    let apart = i64::try_from(clock.ahead_s.unsigned_abs()).unwrap_or(i64::MAX);
+    let way = match clock.ahead_s {
+        ahead if ahead > 0 => "ahead of",
+        _ => "behind",
+    };
+    let apart = match apart {
+        0 => "as the notifier's".to_owned(),
+        _ => format!("{} {way} the notifier's", span(apart.saturating_mul(1_000))),
+    };
+    let so = match clock.ahead_s.unsigned_abs() > MOST_APART_S {
+        true => ": signatures may be refused as too old or too new",
+        false => "",
+    };
+    format!("  its clock: {apart}, at {}{so}", now.clock(clock.read_ms))
 }
 
 fn by(name: Option<&str>) -> String {
@@ -308,6 +330,10 @@ mod tests {
                 probe_in_ms: Some(4_000),
                 ..LaneShown::default()
             }),
+            clock: Some(ClockShown {
+                ahead_s: -303,
+                read_ms: T0,
+            }),
         }
     }
 
@@ -324,8 +350,22 @@ m1   https://m1.example/hook
   secret             3f2a91bc
   secret             99aa0011 until 15:03:07
   now, in the notifier that was asked: 3 waiting · breaker open for 1 min 1 s, probe in 4 s
+  its clock: 5 min 3 s behind the notifier's, at 14:03:07: signatures may be refused as too old or too new
 Go on: ringback endpoint resume m1";
         assert_eq!(show(&view(), &NOW), expected);
+    }
+
+    #[test]
+    fn a_clock_that_is_near_is_no_matter() {
+        let shown = |ahead_s| {
+            let read_ms = T0;
+            clock(ClockShown { ahead_s, read_ms }, &NOW)
+        };
+        assert_eq!(shown(0), "  its clock: as the notifier's, at 14:03:07");
+        let near = "  its clock: 1 min ahead of the notifier's, at 14:03:07";
+        assert_eq!(shown(60), near);
+        let far = shown(61);
+        assert!(far.ends_with("refused as too old or too new"), "{far}");
     }
 
     #[test]

@@ -137,6 +137,7 @@ pub(crate) mod samples {
             next_due_ms: (!delivered && number < 4 && status != 422)
                 .then(|| started_ms + 3 + 1000 * i64::from(number)),
             worker: "notifier-1".into(),
+            delivery_attempt: 1,
         }
     }
 

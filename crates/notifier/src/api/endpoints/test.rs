@@ -6,7 +6,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use bytes::Bytes;
-use notification::api::endpoint::{EndpointAction, TestResult};
+use notification::api::endpoint::{ClockShown, EndpointAction, TestResult};
 use notification::api::notifier::AuditAction;
 use notification::{Group, Source, TxNo};
 use serde_json::json;
@@ -61,6 +61,10 @@ pub(super) async fn test(
     tx.commit().await?;
     let copy = notification(now_ms)?;
     let rung = Box::pin(state.ringer.ring(&endpoint, &copy, 1)).await;
+    if let Some(ahead_s) = rung.skew {
+        let read_ms = rung.finished_ms;
+        line.tells_the_time(ClockShown { ahead_s, read_ms });
+    }
     let (verdict, error, detail) = verdict::of(&endpoint.acceptance, &rung);
     let excerpt = rung.excerpt();
     Ok(Json(TestResult {

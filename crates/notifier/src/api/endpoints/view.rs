@@ -71,6 +71,7 @@ impl<'a> Known<'a> {
         directory: &Directory,
         now_ms: i64,
     ) -> Result<EndpointView, Unusable> {
+        let line = directory.line(self.id());
         let mut view = EndpointView {
             endpoint: serde_json::Map::new(),
             defined_in: DefinedIn::File,
@@ -86,7 +87,8 @@ impl<'a> Known<'a> {
             updated_ms: None,
             updated_by: None,
             unusable: directory.unusable(self.id()),
-            lane: directory.line(self.id()).map(|line| lane(line.lane.view())),
+            lane: line.as_ref().map(|line| lane(line.lane.view())),
+            clock: line.and_then(|line| line.clock()),
         };
         if let Some(row) = &self.row {
             view.operation_ms = Some(row.operation_ms);

@@ -216,3 +216,48 @@ async fn of_many_known_rows_each_moves_by_its_own_rule_and_what_somebody_else_mo
     let attempts = "SELECT COUNT(*) FROM attempt WHERE number = 2";
     assert_eq!(fixture.count(attempts).await, 4 + 120);
 }
+
+#[tokio::test]
+async fn a_death_its_letter_its_attempt_and_its_outcome_are_on_record_together_or_not_at_all() {
+    for (away, back) in [
+        (
+            "ALTER TABLE dead_letter RENAME TO away",
+            "ALTER TABLE away RENAME TO dead_letter",
+        ),
+        (
+            "ALTER TABLE attempt RENAME TO away",
+            "ALTER TABLE away RENAME TO attempt",
+        ),
+        (
+            "ALTER TABLE outcome RENAME TO away",
+            "ALTER TABLE away RENAME TO outcome",
+        ),
+    ] {
+        let fixture = Fixture::new().await;
+        fixture.attempt(&copy(), again(1_000)).await;
+        let read = fixture.standing(&copy()).await;
+        fixture.execute(away).await;
+        let written = entry(&copy(), read, attempted(2, USED_UP));
+        let written = tokio::spawn({
+            let record = fixture.record.clone();
+            async move { record.write(written).await }
+        });
+        let began = std::time::Instant::now();
+        while fixture.record.health().reason().is_none() {
+            assert!(
+                began.elapsed() < std::time::Duration::from_secs(60),
+                "{away}"
+            );
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        let row = fixture.standing(&copy()).await.unwrap();
+        assert_eq!((row.state, row.attempts), (State::Waiting, 1), "{away}");
+        fixture.execute(back).await;
+        assert_eq!(written.await.unwrap(), Ok(Moved::Yes), "{away}");
+        let row = fixture.standing(&copy()).await.unwrap();
+        assert_eq!((row.state, row.attempts), (State::Dead, 2));
+        assert_eq!(fixture.count("SELECT COUNT(*) FROM dead_letter").await, 1);
+        assert_eq!(fixture.count("SELECT COUNT(*) FROM attempt").await, 2);
+        assert_eq!(fixture.outcomes().await, ["accepted", "dead"]);
+    }
+}

@@ -164,6 +164,7 @@ async fn the_first_trace_of_a_resend_forgets_its_send_request() {
         attempted(1, again(5)),
         attempted(1, Then::Delivered),
         parked(5),
+        Event::Held { due_ms: NOW },
     ] {
         let fixture = Fixture::new().await;
         fixture.attempt(&copy(), USED_UP).await;
@@ -177,6 +178,7 @@ async fn the_first_trace_of_a_resend_forgets_its_send_request() {
         assert_eq!(fixture.count(left).await, 1);
         fixture.write(&resent(1), trace).await;
         assert_eq!(fixture.count(left).await, 0);
+        assert!(fixture.standing(&copy()).await.unwrap().seen);
     }
 }
 

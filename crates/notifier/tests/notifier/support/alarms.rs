@@ -1,15 +1,67 @@
 //! What the notifiers of this process have warned of, as an operator's log would show it.
 
 use std::fmt::{Debug, Write};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Level, Metadata, Subscriber};
 
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 struct Listener;
+
+/// Hears this thread alone: a test whose tasks all run on it knows that a line is its own.
+pub(crate) struct Apart {
+    lines: Arc<Mutex<Vec<String>>>,
+    _until: DefaultGuard,
+}
+
+impl Apart {
+    pub(crate) fn listen() -> Self {
+        let lines = Arc::<Mutex<Vec<String>>>::default();
+        let listener = Own(lines.clone());
+        Self {
+            lines,
+            _until: tracing::subscriber::set_default(listener),
+        }
+    }
+
+    /// How often an event of this name was told.
+    pub(crate) fn told(&self, event: &str) -> usize {
+        let name = format!("event=\"{event}\" ");
+        let lines = self.lines.lock().unwrap();
+        lines.iter().filter(|line| line.contains(&name)).count()
+    }
+}
+
+/// From INFO on, so that ends are heard too.
+struct Own(Arc<Mutex<Vec<String>>>);
+
+impl Subscriber for Own {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::INFO && metadata.is_event()
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line::default();
+        event.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
 
 /// Listens from now on, to all of the process.
 pub(crate) fn listen() {

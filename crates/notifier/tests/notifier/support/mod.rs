@@ -4,14 +4,16 @@ mod alarms;
 mod proxy;
 mod receiver;
 mod running;
+mod series;
 mod world;
 
 use std::time::{Duration, Instant};
 
-pub(crate) use alarms::{alarms, listen};
+pub(crate) use alarms::{Apart, alarms, listen};
 pub(crate) use proxy::Proxy;
 pub(crate) use receiver::{Behaviour, Call, Receiver};
 pub(crate) use running::Running;
+pub(crate) use series::counted;
 pub(crate) use world::{TOKEN, TOPIC, World, envelope, reach, subscription};
 
 /// The longest that any condition is waited for.

@@ -26,6 +26,8 @@ pub(crate) struct Proxy {
 struct Switches {
     drop_renewals: AtomicBool,
     dropped: AtomicUsize,
+    /// Whose renewals were.
+    dropped_of: Mutex<Vec<String>>,
     /// In milliseconds.
     asked_to_hide: Mutex<Vec<u64>>,
 }
@@ -76,6 +78,11 @@ impl Proxy {
     /// For how long the broker was asked to hide messages, renewals among them; in milliseconds.
     pub(crate) fn asked_to_hide_ms(&self) -> Vec<u64> {
         self.switches.asked_to_hide.lock().unwrap().clone()
+    }
+
+    /// The messages whose renewals' answers were kept.
+    pub(crate) fn dropped_of(&self) -> Vec<String> {
+        self.switches.dropped_of.lock().unwrap().clone()
     }
 
     pub(crate) fn dropped(&self) -> usize {
@@ -152,8 +159,10 @@ impl MessagingService for Forward {
         }
         // Judged when it arrives: what is under way when the switch is thrown passes.
         let dropped = self.switches.drop_renewals.load(Ordering::SeqCst);
+        let message_id = request.get_ref().message_id.clone();
         let answer = self.broker().change_invisible_duration(request).await?;
         if dropped {
+            self.switches.dropped_of.lock().unwrap().push(message_id);
             self.switches.dropped.fetch_add(1, Ordering::SeqCst);
             return std::future::pending().await;
         }

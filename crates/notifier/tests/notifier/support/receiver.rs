@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -13,6 +13,7 @@ use axum::routing::post;
 use notification::{Secret, TxNo, verify};
 use service::clock;
 use service::shutdown::Shutdown;
+use tokio::sync::watch;
 
 /// What to do with a request.
 #[derive(Debug, Clone)]
@@ -23,6 +24,10 @@ pub(crate) enum Behaviour {
     Hang,
     /// Answer with `Retry-After`.
     Later(u16, Duration),
+    /// Answer by a clock that is so many seconds ahead.
+    Ahead(u16, i64),
+    /// Answer with the status that is in it, once there is one.
+    Told(watch::Receiver<Option<u16>>),
 }
 
 /// A request as it came, after its signature was verified.
@@ -164,11 +169,21 @@ async fn receive(
         before
     };
     let behaviour = shared.script.lock().unwrap()(&call, before);
-    let mut retry_after = HeaderMap::new();
+    let mut more = HeaderMap::new();
     let status = match behaviour {
         Behaviour::Later(status, after) => {
-            retry_after.insert("retry-after", after.as_secs().into());
+            more.insert("retry-after", after.as_secs().into());
             status
+        }
+        Behaviour::Ahead(status, seconds) => {
+            let their_s = u64::try_from(clock::now_ms() / 1_000 + seconds).unwrap();
+            let theirs = SystemTime::UNIX_EPOCH + Duration::from_secs(their_s);
+            more.insert("date", httpdate::fmt_http_date(theirs).parse().unwrap());
+            status
+        }
+        Behaviour::Told(mut told) => {
+            let status = told.wait_for(Option::is_some).await;
+            status.map_or(503, |status| status.unwrap())
         }
         Behaviour::Answer(status) => status,
         Behaviour::After(delay, status) => {
@@ -178,5 +193,5 @@ async fn receive(
         Behaviour::Hang => std::future::pending().await,
     };
     let text = format!("answer number {before}");
-    (StatusCode::from_u16(status).unwrap(), retry_after, text).into_response()
+    (StatusCode::from_u16(status).unwrap(), more, text).into_response()
 }

@@ -42,6 +42,23 @@ impl World {
 
     /// The same, and the broker drops what is older than its retention.
     pub(crate) async fn that_keeps_for(retention: Duration, retry_max_times: u32) -> Self {
+        let usual = broker::Config::default();
+        Self::with(retry_max_times, broker::Config { retention, ..usual }).await
+    }
+
+    /// The same, and the broker asks this often what became of a half.
+    pub(crate) async fn that_checks_back_every(check_interval: Duration) -> Self {
+        let usual = broker::Config::default();
+        let retention = Duration::from_secs(3600);
+        let config = broker::Config {
+            check_interval,
+            retention,
+            ..usual
+        };
+        Self::with(1000, config).await
+    }
+
+    async fn with(retry_max_times: u32, config: broker::Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let group = |name: &str| GroupConfig {
             name: name.into(),
@@ -52,7 +69,6 @@ impl World {
             data: folder.path().join("broker"),
             listen: ([127, 0, 0, 1], 0).into(),
             remoting_listen: Some(([127, 0, 0, 1], 0).into()),
-            retention,
             long_poll_min: Duration::from_millis(100),
             long_poll_max: Duration::from_millis(500),
             topics: vec![TopicConfig {
@@ -60,7 +76,7 @@ impl World {
                 kind: TopicKind::Transaction,
             }],
             groups: vec![group("bank2"), group("other")],
-            ..broker::Config::default()
+            ..config
         });
         let broker = broker.await.unwrap();
         let client = Client::new(reach(&broker.address().to_string())).unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use notification::NotificationState;
 
-use crate::support::{Behaviour, Proxy, Running, World, eventually, reach};
+use crate::support::{Behaviour, Proxy, Running, World, counted, eventually, reach};
 
 /// Longer than the lease of ten seconds, shorter than two.
 const LONG_THOUGHT: Duration = Duration::from_secs(13);
@@ -78,6 +78,8 @@ async fn after_an_unanswered_renewal_a_death_is_recorded_now_and_forwarded_later
         letter["forwarded_ms"].is_i64().then_some(())
     })
     .await;
+    let received = counted(&notifier, "ringback_received_total{group=\"bank2\"").await;
+    assert!(received > 1.5, "forwarded by the copy that was lost");
     assert_eq!((world.dead(), world.left("bank2")), (1, 0));
     assert_eq!(world.receiver.calls_of(tx_no).len(), 1, "rung once");
     notifier.stop().await;

@@ -343,7 +343,7 @@ async fn a_job_for_several_endpoints_waits_for_none_of_them() {
     let notifier = Running::start(config).await;
     world.receiver.answer(422);
     // The held one's died first, so that they come first.
-    for (id, many) in [("held", 70), ("bad", 5), ("good", 70), ("held", 3)] {
+    for (id, many) in [("held", 70), ("good", 70), ("held", 3)] {
         dead_of(&world, &notifier, id, many).await;
     }
     world.receiver.answer(200);
@@ -355,6 +355,8 @@ async fn a_job_for_several_endpoints_waits_for_none_of_them() {
         let (status, body) = notifier.post(path, reason).await;
         assert_eq!(status, StatusCode::OK, "{body}");
     }
+    // The newest answers of all are the bad one's, and say nothing about the others.
+    dead_of(&world, &notifier, "bad", 5).await;
     let begun = begin(&notifier, json!({"kind": "resend", "rate": "200/s"})).await;
     // The held one's wait, the bad one's are passed over, the good one's go.
     let waiting = eventually("the good one's are resent", async || {

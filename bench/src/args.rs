@@ -37,8 +37,10 @@ pub(crate) enum Command {
 pub(crate) enum Scenario {
     /// 100,000 waiting messages to one receiver that answers 204
     Drain,
-    /// 10,000 messages to a receiver that hangs, and traffic to five others of the same group
+    /// 10,000 messages to a receiver that hangs, in front of traffic to five others of the same group
     BlackHole,
+    /// The same once the 10,000 sleep, with 100 more a second
+    BlackHoleAsleep,
     /// 1,000 endpoints, of which 100 hang
     ThousandEndpoints,
     /// Lateness of each of 16 rungs

@@ -40,6 +40,7 @@ async fn one(scenario: Scenario, run: &Run) -> anyhow::Result<Figures> {
     match scenario {
         Scenario::Drain => drain::run(run, run.count.unwrap_or(100_000)).await,
         Scenario::BlackHole => black_hole::run(run, run.count.unwrap_or(10_000)).await,
+        Scenario::BlackHoleAsleep => black_hole::asleep(run, run.count.unwrap_or(10_000)).await,
         Scenario::ThousandEndpoints => {
             thousand_endpoints::run(run, run.count.unwrap_or(20_000)).await
         }

@@ -95,6 +95,8 @@ impl Cluster {
                 admin: None,
             },
             config: Box::new(config),
+            // Long enough for a receiver that a busy machine makes slow: this is about the brokers.
+            ladder: "1s,2s,3s,10s,20s,30s",
             ..Setting::default()
         }
     }

@@ -37,6 +37,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 const BESIDE: usize = 2;
 /// However little time is left, the next try is begun no sooner after the one before.
 const SHORTEST_SHARE: Duration = Duration::from_millis(100);
+/// Of the whole time, what has to be left for another try, divided.
+const LAST: u32 = 8;
 
 /// How often a message may be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,7 +210,7 @@ impl Dispatch<'_> {
         }
         for (tried, address) in ordered.addresses.iter().enumerate() {
             let left = self.deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.counted >= most {
+            if !self.has_time(left) || self.counted >= most {
                 return None;
             }
             let share = ordered.share(tried, left).min(left / 2);
@@ -221,6 +223,15 @@ impl Dispatch<'_> {
             }
         }
         None
+    }
+
+    /// Whether a try may be begun. Another one without time for its answer would only leave open what the tries before
+    /// have settled.
+    fn has_time(&self, left: Duration) -> bool {
+        match self.made {
+            0 => !left.is_zero(),
+            _ => left >= self.caller.timeout() / LAST,
+        }
     }
 
     fn may_be_asked(&self, address: &Address) -> bool {

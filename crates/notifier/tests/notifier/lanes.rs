@@ -92,7 +92,8 @@ async fn a_soft_stop_gives_back_what_waits_and_finishes_what_rings() {
     config.endpoints[0].concurrency = 1;
     let notifier = Running::start(config).await;
     let mut sent = Vec::new();
-    for _ in 0..10 {
+    // So few that the lane, at one a second, parks none.
+    for _ in 0..4 {
         sent.push(world.transfer().await);
     }
     eventually("one under way", async || {
@@ -104,7 +105,7 @@ async fn a_soft_stop_gives_back_what_waits_and_finishes_what_rings() {
     let calls = world.receiver.calls().len();
     // Settled or given back: nothing waits for a lease to end.
     assert_eq!(stats.invisible("bank2", "topic_txmsg"), 0);
-    assert_eq!(stats.ready("bank2", "topic_txmsg"), 10 - calls as u64);
+    assert_eq!(stats.ready("bank2", "topic_txmsg"), 4 - calls as u64);
     world.receiver.answer(200);
     let notifier = world.notifier().await;
     for tx_no in &sent {

@@ -39,6 +39,7 @@ use notification::api::notifier::Role;
 use notification::{EndpointId, Group, Topic};
 use rocketmq::Client;
 use service::clock::Clock;
+use service::metrics::Registered;
 use tokio::sync::Notify;
 
 use routes::{Route, delete, get, post};
@@ -46,7 +47,6 @@ use routes::{Route, delete, get, post};
 use crate::config::{Destination, Scraping};
 use crate::directory::Directory;
 use crate::ladders::Ladders;
-use crate::metrics::Metrics;
 use crate::record::Record;
 use crate::ring::Ringer;
 use crate::tokens::Tokens;
@@ -67,7 +67,7 @@ pub(crate) struct ApiState {
     pub wake: Arc<Notify>,
     /// Wakes whoever carries jobs on dead letters.
     pub asked: Arc<Notify>,
-    pub metrics: Metrics,
+    pub metrics: Registered,
     pub who_may_scrape: Scraping,
 }
 

@@ -14,7 +14,7 @@ mod store;
 mod subscription;
 
 pub(crate) use line::LineMeters;
-pub(crate) use page::{Metrics, Sources, Watched};
+pub(crate) use page::{Sources, Watched};
 pub(crate) use spread::{Spread, Tally};
 pub(crate) use store::RecordMeters;
 pub(crate) use subscription::{Meters, Settled, Told};

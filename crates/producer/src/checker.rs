@@ -78,21 +78,20 @@ impl Checker {
         span.note("ringback.checks", half.checks);
         let answer = self.answer(&asked, &half.message_id).await;
         self.meters.checked(&answer);
-        match &answer {
-            Ok(Resolution::Commit) => span.note("ringback.resolution", "commit"),
-            Ok(Resolution::Rollback) => span.note("ringback.resolution", "rollback"),
-            Ok(Resolution::Unknown) | Err(_) => span.note("ringback.resolution", "unknown"),
-        }
-        match &answer {
-            Ok(_) => span.ended(|| self.clock.now_ms()),
-            Err(_) => span.failed("not answered", || self.clock.now_ms()),
-        }
+        let resolution = match &answer {
+            Ok(Resolution::Commit) => "commit",
+            Ok(Resolution::Rollback) => "rollback",
+            Ok(Resolution::Unknown) | Err(_) => "unknown",
+        };
+        span.note("ringback.resolution", resolution);
         match answer {
             Ok(resolution) => {
+                span.ended(|| self.clock.now_ms());
                 tracing::info!(event = "check_back_answered", %tx_no, ?resolution, checks = half.checks);
                 resolution
             }
             Err(error) => {
+                span.failed("not answered", || self.clock.now_ms());
                 tracing::info!(event = "check_back_not_answered", %tx_no, %error, checks = half.checks);
                 if half.checks >= CHECKS_RUN_OUT {
                     tracing::warn!(event = "check_backs_running_out", %tx_no, %error, checks = half.checks);

@@ -7,6 +7,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 pub use prometheus_client::collector::Collector;
 pub use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::encoding::text;
@@ -15,8 +17,10 @@ use prometheus_client::metrics::MetricType;
 pub use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::Problem;
+
 /// OpenMetrics, which Prometheus and whatever speaks like it reads.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// How a metric is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,10 +83,21 @@ impl Registered {
     ///
     /// # Errors
     /// None that is known: writing into a text does not fail.
-    pub fn page(&self) -> Result<String, fmt::Error> {
+    fn page(&self) -> Result<String, fmt::Error> {
         let mut page = String::new();
         text::encode(&mut page, &self.0)?;
         Ok(page)
+    }
+}
+
+impl IntoResponse for &Registered {
+    fn into_response(self) -> Response {
+        match self.page() {
+            Ok(page) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], page).into_response(),
+            Err(error) => {
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response()
+            }
+        }
     }
 }
 

@@ -2,13 +2,10 @@
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use notification::api::notifier::Role;
-use service::metrics::CONTENT_TYPE;
-use service::problem::Problem;
 
 use super::ApiState;
 use super::gate::{self, Gate};
@@ -37,10 +34,5 @@ pub(super) fn route(state: &ApiState) -> Router {
 
 /// The page. It asks nobody: neither the database nor the broker.
 async fn page(State(state): State<ApiState>) -> Response {
-    match state.metrics.page() {
-        Ok(page) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], page).into_response(),
-        Err(error) => {
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response()
-        }
-    }
+    state.metrics.into_response()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use notification::{Group, Topic};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
-use service::metrics::{Labels, Metric, Page, Registered, count, seconds, truth};
+use service::metrics::{Labels, Metric, Page, count, seconds, truth};
 
 use super::{Meters, Told};
 use crate::carry::Permits;
@@ -32,26 +32,8 @@ pub(crate) struct Sources {
     pub record: Record,
 }
 
-/// Writes the page; clones share what it is made of.
-#[derive(Debug, Clone)]
-pub(crate) struct Metrics(Registered);
-
 /// What a lane shows at the moment.
 type LaneGauge = fn(&LaneView) -> f64;
-
-impl Metrics {
-    pub(crate) fn new(sources: Sources) -> Self {
-        Self(Registered::new(sources))
-    }
-
-    /// The page, in OpenMetrics text.
-    ///
-    /// # Errors
-    /// None that is known: writing into a text does not fail.
-    pub(crate) fn page(&self) -> Result<String, fmt::Error> {
-        self.0.page()
-    }
-}
 
 impl Collector for Sources {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use rocketmq::{Client, Consumer, ConsumerConfig, TransactionConfig, TransactionProducer};
 use service::clock::Clock;
+use service::metrics::Registered;
 use service::shutdown::Shutdown;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -22,7 +23,7 @@ use crate::egress::Egress;
 use crate::in_hand::InHand;
 use crate::ladders::Ladders;
 use crate::letters;
-use crate::metrics::{Meters, Metrics, Sources, Watched};
+use crate::metrics::{Meters, Sources, Watched};
 use crate::oldest::Oldest;
 use crate::overdue::Overdue;
 use crate::parking::Sleepers;
@@ -189,7 +190,7 @@ impl Notifier {
             clock: self.resender.clock.clone(),
             wake: self.wake.clone(),
             asked: self.asked.clone(),
-            metrics: Metrics::new(Sources {
+            metrics: Registered::new(Sources {
                 started_ms: self.started_ms,
                 directory: self.directory.clone(),
                 subscriptions: self.watched.clone(),

@@ -7,8 +7,8 @@ use futures::future::BoxFuture;
 use notification::{Envelope, TxNo, message};
 use reqwest::{Method, StatusCode};
 use rocketmq::{
-    Client, Consumer, ConsumerConfig, Deferral, Message, OrphanedHalf, Resolution,
-    TransactionChecker, TransactionConfig, TransactionProducer,
+    Client, Deferral, Message, OrphanedHalf, Resolution, TransactionChecker, TransactionConfig,
+    TransactionProducer,
 };
 use serde_json::json;
 
@@ -66,16 +66,7 @@ async fn a_resend_is_the_initiators_message_for_its_group_and_is_asked_for_until
     config.subscriptions = vec![subscription("other", "bank2")];
     let sender = Running::start(config).await;
     resend(&sender, tx_no, 202).await;
-    let client = Client::new(reach(&world.broker.address().to_string())).unwrap();
-    let config = ConsumerConfig {
-        group: "bank2".to_owned(),
-        topic: TOPIC.to_owned(),
-        lease: Duration::from_secs(10),
-        permits: 8,
-        long_poll: Duration::from_secs(5),
-        ..ConsumerConfig::default()
-    };
-    let consumer = Consumer::start(&client, config).await.unwrap();
+    let consumer = world.consumer().await;
     let delivery = consumer.next().await.unwrap().pop().unwrap();
     let seen = delivery.message();
     let again = Envelope::decode(&seen.topic, &seen.properties, seen.body.clone()).unwrap();

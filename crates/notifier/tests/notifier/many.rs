@@ -333,14 +333,17 @@ async fn a_job_for_several_endpoints_waits_for_none_of_them() {
     let world = World::new().await;
     let bad = Receiver::start().await;
     bad.answer(422);
-    let mut config = world.config();
-    config.endpoints = vec![
-        world.endpoint("held", &world.receiver),
-        world.endpoint("bad", &bad),
-        world.endpoint("good", &world.receiver),
-    ];
-    config.subscriptions = vec![subscription("bank2", "*")];
-    let notifier = Running::start(config).await;
+    let config = || {
+        let mut config = world.config();
+        config.endpoints = vec![
+            world.endpoint("held", &world.receiver),
+            world.endpoint("bad", &bad),
+            world.endpoint("good", &world.receiver),
+        ];
+        config.subscriptions = vec![subscription("bank2", "*")];
+        config
+    };
+    let notifier = Running::start(config()).await;
     world.receiver.answer(422);
     // The held one's died first, so that they come first.
     for (id, many) in [("held", 70), ("good", 70), ("held", 3)] {
@@ -374,14 +377,7 @@ async fn a_job_for_several_endpoints_waits_for_none_of_them() {
 
     // Another takes over: it deals with none a second time, and lists none twice.
     notifier.kill().await;
-    let mut config = world.config();
-    config.endpoints = vec![
-        world.endpoint("held", &world.receiver),
-        world.endpoint("bad", &bad),
-        world.endpoint("good", &world.receiver),
-    ];
-    config.subscriptions = vec![subscription("bank2", "*")];
-    let other = Running::start(config).await;
+    let other = Running::start(config()).await;
     let (status, _) = other
         .post("/v1/endpoints/held/resume", json!({"reason": "over"}))
         .await;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use notification::Envelope;
-use rocketmq::{Client, Consumer, ConsumerConfig, Deferral};
+use rocketmq::Deferral;
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -283,16 +283,7 @@ async fn with_little_of_its_lease_left_a_death_is_forwarded_only_after_a_renewal
 
 /// Receives for the group and gives back, so many times, each counted by the broker.
 async fn hand_out(world: &World, times: u32) {
-    let client = Client::new(reach(&world.broker.address().to_string())).unwrap();
-    let config = ConsumerConfig {
-        group: "bank2".to_owned(),
-        topic: TOPIC.to_owned(),
-        lease: Duration::from_secs(10),
-        permits: 8,
-        long_poll: Duration::from_secs(5),
-        ..ConsumerConfig::default()
-    };
-    let consumer = Consumer::start(&client, config).await.unwrap();
+    let consumer = world.consumer().await;
     for _ in 0..times {
         for delivery in consumer.next().await.unwrap() {
             let counted = delivery.defer(Duration::ZERO, Deferral::CountsAttempt);

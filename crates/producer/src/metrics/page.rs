@@ -4,13 +4,11 @@ use std::fmt;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
-use service::metrics::{CONTENT_TYPE, Metric, Page, Registered, count, seconds};
-use service::problem::Problem;
+use service::metrics::{Metric, Page, Registered, count, seconds};
 
 use super::meters::Tally;
 use crate::initiator::Initiator;
@@ -23,12 +21,7 @@ pub fn metrics_routes(initiator: Initiator) -> Router {
 }
 
 async fn page(State(registered): State<Registered>) -> Response {
-    match registered.page() {
-        Ok(page) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], page).into_response(),
-        Err(error) => {
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response()
-        }
-    }
+    registered.into_response()
 }
 
 struct Sources(Initiator);

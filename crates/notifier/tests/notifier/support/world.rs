@@ -12,7 +12,9 @@ use notification::{
 use notifier::{
     Config, EgressConfig, EndpointConfig, Filter, OperatorToken, Settings, SubscriptionConfig,
 };
-use rocketmq::{Client, ClientConfig, Message, TransactionConfig, TransactionProducer};
+use rocketmq::{
+    Client, ClientConfig, Consumer, ConsumerConfig, Message, TransactionConfig, TransactionProducer,
+};
 use service::{clock, ids};
 use tempfile::TempDir;
 
@@ -91,6 +93,20 @@ impl World {
             databases: Databases::within(folder.path()),
             _folder: folder,
         }
+    }
+
+    /// A worker of the group `bank2` that a test plays itself.
+    pub(crate) async fn consumer(&self) -> Consumer {
+        let client = Client::new(reach(&self.broker.address().to_string())).unwrap();
+        let config = ConsumerConfig {
+            group: "bank2".to_owned(),
+            topic: TOPIC.to_owned(),
+            lease: Duration::from_secs(10),
+            permits: 8,
+            long_poll: Duration::from_secs(5),
+            ..ConsumerConfig::default()
+        };
+        Consumer::start(&client, config).await.unwrap()
     }
 
     /// One endpoint and one subscription, both `bank2`.

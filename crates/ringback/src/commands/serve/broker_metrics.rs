@@ -8,14 +8,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use broker::{Broker, Commits, Counter, GroupStats, Stats};
 use service::Problem;
-use service::metrics::{
-    CONTENT_TYPE, Collector, DescriptorEncoder, Labels, Page, Registered, count,
-};
+use service::metrics::{Collector, DescriptorEncoder, Labels, Page, Registered, count};
 use service::shutdown::Shutdown;
 use tokio::net::TcpListener;
 
@@ -68,17 +66,12 @@ struct Watched {
 }
 
 async fn page(State(watched): State<Watched>) -> Response {
-    let failed = |error: &dyn fmt::Display| {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response()
-    };
-    let stats = match watched.counter.count().await {
-        Ok(stats) => stats,
-        Err(error) => return failed(&error),
-    };
     let commits = watched.commits;
-    match Registered::new(Moment { stats, commits }).page() {
-        Ok(page) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], page).into_response(),
-        Err(error) => failed(&error),
+    match watched.counter.count().await {
+        Ok(stats) => Registered::new(Moment { stats, commits }).into_response(),
+        Err(error) => {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response()
+        }
     }
 }
 

@@ -54,7 +54,7 @@ pid_of() {
 }
 
 # Whether process $1 is a JVM of this folder; another folder's name may begin with this one's.
-ours() { tr '\0' '\n' <"/proc/$1/cmdline" 2>/dev/null | grep -qxF -- "-Drocketmq.home.dir=$dir"; }
+ours() { tr '\0' '\n' 2>/dev/null <"/proc/$1/cmdline" | grep -qxF -- "-Drocketmq.home.dir=$dir"; }
 
 listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 

@@ -4,7 +4,6 @@
 //! only that. So the first connection is made by hand, and its error is the one that people see;
 //! and what keeps later ones from being made is noted, for the error of whoever waited in vain.
 
-use std::sync::Once;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
@@ -12,18 +11,10 @@ use sqlx::pool::Pool;
 use sqlx::{Any, ConnectOptions, Connection, Executor, raw_sql};
 
 use crate::config::{Config, Dialect};
+use crate::drivers::{self, CONNECT_WAIT};
 use crate::session::{self, Role};
 use crate::trouble::Trouble;
 use crate::{DatabaseError, Kind, kind, server, sqlite_file};
-
-/// The shortest time that a pool waits for a connection to a server.
-pub(crate) const CONNECT_WAIT: Duration = Duration::from_secs(5);
-
-/// sqlx's drivers, made known once in a process.
-pub(crate) fn install_drivers() {
-    static DRIVERS: Once = Once::new();
-    DRIVERS.call_once(sqlx::any::install_default_drivers);
-}
 
 /// How long a caller waits for its turn on a connection.
 pub(crate) fn acquire_wait(config: &Config, dialect: Dialect) -> Duration {
@@ -40,7 +31,7 @@ pub(crate) async fn pools(
     dialect: Dialect,
     trouble: &Trouble,
 ) -> Result<(Pool<Any>, Pool<Any>), DatabaseError> {
-    install_drivers();
+    drivers::install();
     let options: AnyConnectOptions = match dialect {
         Dialect::Sqlite => sqlite_file::url(config)?.parse()?,
         Dialect::MariaDb => config.url.parse()?,

@@ -26,6 +26,7 @@
 
 mod config;
 mod connect;
+mod drivers;
 mod error;
 mod kind;
 mod migrate;

@@ -9,7 +9,7 @@ use sqlx::{
 };
 
 use crate::config::Config;
-use crate::connect::{CONNECT_WAIT, install_drivers};
+use crate::drivers::{self, CONNECT_WAIT};
 use crate::kind::mysql_number;
 use crate::{DatabaseError, Kind, kind};
 
@@ -105,7 +105,7 @@ impl Server {
             let limit = "1 to 60 letters, digits and _";
             return Err(DatabaseError::config("name", name, limit));
         }
-        install_drivers();
+        drivers::install();
         let url = format!("{}{}", self.base, self.parameters);
         let work = async {
             let mut connection = url.parse::<AnyConnectOptions>()?.connect().await?;

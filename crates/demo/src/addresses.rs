@@ -2,8 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use crate::plan::BrokerChoice;
 use crate::ports::{BANK1_PORT, BANK2_PORT, BROKER_PORT, NOTIFIER_PORT, Ports, REMOTING_PORT};
-use crate::stage::BrokerChoice;
 
 /// Where the four services listen. The broker's is what its clients connect to: for a broker that
 /// somebody else runs, a host name is fine.

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
+use crate::plan::Program;
 use crate::service_kind::ServiceKind;
-use crate::stage::Program;
 
 /// How many lines of a log an error message repeats.
 const LAST_WORDS: usize = 5;

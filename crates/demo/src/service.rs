@@ -9,10 +9,10 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::plan::Program;
 use crate::process::{Process, last_words, stderr_path};
 use crate::run_file::{RunFileWriter, Running};
 use crate::service_kind::ServiceKind;
-use crate::stage::Program;
 use crate::stage_error::StageError;
 
 /// How long a service may take from spawn to its ready line on a loaded machine.

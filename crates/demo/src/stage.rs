@@ -4,7 +4,6 @@
 //! addresses, writes the configuration and raises the services together; when one of the addresses
 //! was taken by somebody between the look and the bind, it starts over with others.
 
-use std::ffi::OsString;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,6 +15,7 @@ use tokio::time::Instant;
 use crate::addresses::Addresses;
 use crate::config_file::ConfigFile;
 use crate::data_folder::DataFolder;
+use crate::plan::{BrokerChoice, DemoAmounts, StagePlan};
 use crate::ports::{Ports, is_free};
 use crate::run_file::{RunFileWriter, Running};
 use crate::service::{Service, Spec};
@@ -31,51 +31,6 @@ const ORPHAN_ENDS_WITHIN: Duration = Duration::from_secs(10);
 const ORPHAN_PAUSE: Duration = Duration::from_millis(300);
 /// What the broker says of a folder that another one holds.
 const FOLDER_IN_USE: &str = "is in use by another broker";
-
-/// The program that runs a service as `<program> <service> …`.
-#[derive(Debug, Clone)]
-pub struct Program {
-    /// The executable.
-    pub path: PathBuf,
-    /// Environment variables its services shall not see: settings meant for the stage itself.
-    pub without: Vec<OsString>,
-}
-
-/// Which broker the services talk to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BrokerChoice {
-    /// A child of the stage.
-    Embedded,
-    /// Somebody else's.
-    Elsewhere {
-        /// Its gRPC service, `host:port`.
-        address: String,
-        /// Its administration (remoting), if that was told.
-        admin: Option<String>,
-    },
-}
-
-/// Whether the banks misbehave at the amounts 3.00 to 8.00 and can be held at a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DemoAmounts {
-    /// They do.
-    On,
-    /// They are ordinary banks.
-    Off,
-}
-
-/// What a stage is raised from, besides its addresses.
-#[derive(Debug, Clone)]
-pub struct StagePlan {
-    /// What to run.
-    pub program: Program,
-    /// With which broker.
-    pub broker: BrokerChoice,
-    /// With or without the simulated exceptions.
-    pub amounts: DemoAmounts,
-    /// A ladder that goes before the configuration's.
-    pub ladder: Option<String>,
-}
 
 /// The running services. Dropping it kills them.
 #[derive(Debug)]

@@ -8,7 +8,7 @@
 //! - [`record`]: the stored form of a message;
 //! - [`receipt`]: the receipt handle, which is the key of a lease in words;
 //! - [`browse`]: reading by offset, beside the writer;
-//! - [`upgrade`]: what an earlier version left;
+//! - [`upgrade`]: a store's layout, made or brought up to date;
 //! - [`lock`]: one process owns the folder.
 
 pub(crate) mod browse;
@@ -59,7 +59,7 @@ fn open(backend: impl StorageBackend, cache_bytes: usize) -> Result<Database, St
         .set_cache_size(cache_bytes)
         .create_with_backend(backend)
         .map_err(failed)?;
-    tables::create(&database)?;
+    upgrade::create(&database)?;
     Ok(database)
 }
 

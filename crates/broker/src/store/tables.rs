@@ -1,21 +1,19 @@
 //! The tables. Keys that are walked in order are big-endian bytes, so that the order of bytes is
 //! the order of numbers.
 
-use redb::{Database, ReadableDatabase, Table, TableDefinition, WriteTransaction};
+use redb::{Table, TableDefinition, WriteTransaction};
 
 use crate::StoreError;
 use crate::clock::UnixMs;
-use crate::store::{failed, upgrade};
-
-/// The layout that this version reads and writes.
-const LAYOUT: u64 = 1;
+use crate::store::failed;
 
 /// What half messages have for a topic's number: topics count from 1.
 pub(crate) const HALVES_TOPIC: u32 = 0;
 
 type Bytes = &'static [u8];
 
-const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+/// Holds the number of the layout.
+pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 /// Topic name to its JSON ([`crate::catalog`]).
 pub(crate) const TOPICS: TableDefinition<&str, Bytes> = TableDefinition::new("topics");
 /// Group name to its JSON.
@@ -73,46 +71,6 @@ impl<'t> Tables<'t> {
             half_due: transaction.open_table(HALF_DUE).map_err(failed)?,
             delayed: transaction.open_table(DELAYED).map_err(failed)?,
         })
-    }
-}
-
-/// Makes the tables that a store lacks, mends what an earlier version left, and refuses one of another layout.
-pub(crate) fn create(database: &Database) -> Result<(), StoreError> {
-    match layout(database)? {
-        None => {}
-        Some(LAYOUT) if has_all_tables(database)? && !upgrade::is_due(database)? => return Ok(()),
-        // Of an earlier version.
-        Some(LAYOUT) => {}
-        Some(_) => return Err(StoreError::Corrupt("its layout")),
-    }
-    let transaction = database.begin_write().map_err(failed)?;
-    {
-        let mut meta = transaction.open_table(META).map_err(failed)?;
-        meta.insert("layout", LAYOUT).map_err(failed)?;
-        upgrade::mend(&mut Tables::open(&transaction)?)?;
-    }
-    transaction.commit().map_err(failed)
-}
-
-/// Whether the table is there that came last.
-fn has_all_tables(database: &Database) -> Result<bool, StoreError> {
-    let transaction = database.begin_read().map_err(failed)?;
-    match transaction.open_table(DELAYED) {
-        Ok(_) => Ok(true),
-        Err(redb::TableError::TableDoesNotExist(_)) => Ok(false),
-        Err(error) => Err(failed(error)),
-    }
-}
-
-fn layout(database: &Database) -> Result<Option<u64>, StoreError> {
-    let transaction = database.begin_read().map_err(failed)?;
-    match transaction.open_table(META) {
-        Ok(meta) => Ok(meta
-            .get("layout")
-            .map_err(failed)?
-            .map(|value| value.value())),
-        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
-        Err(error) => Err(failed(error)),
     }
 }
 

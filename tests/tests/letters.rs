@@ -151,6 +151,87 @@ async fn tried_once(world: &World, tx_no: TxNo) {
     .unwrap();
 }
 
+/// What `doctor` says of dead letters.
+async fn examined(on: &TestStage, args: &[&str]) -> Vec<String> {
+    let data = on.folder.path().display().to_string();
+    let args = [&["doctor", "--json", "--data-dir", &data], args].concat();
+    let finished = run(under_test!(), on.folder.path(), &args).await;
+    let told: serde_json::Value = serde_json::from_str(&finished.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {finished:?}"));
+    let findings = told["findings"].as_array().unwrap().iter();
+    let letters = findings.filter(|finding| finding["subject"] == "dead letters");
+    letters
+        .map(|finding| {
+            let say = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+            format!("{}: {} [{}]", say("level"), say("is"), say("fix"))
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_mends_from_the_letters_a_topic_that_was_lost() {
+    let receiver = FakeReceiver::start().await;
+    receiver.otherwise(Behaviour::Answer(422, "never".to_owned()));
+    let mut on = TestStage::raise(under_test!(), towards(&receiver, "1s", "")).await;
+    let numbers: Vec<TxNo> = (0..7).map(|_| on.world.fresh_tx_no()).collect();
+    Straight::to(&on).await.send(&numbers).await;
+    eventually("all are in both", PATIENCE * 2, || async {
+        let agree = examined(&on, &[]).await == ["ok: 7 letters in the topic, all on record []"];
+        Ok(agree.then_some(()))
+    })
+    .await
+    .unwrap();
+    let nothing = examined(&on, &["--mend"]).await;
+    assert_eq!(nothing[1..], ["ok: nothing to mend []"], "{nothing:?}");
+
+    // When the broker's disk is lost.
+    let rung = receiver.rings().len();
+    let broker = on.stage.broker.as_mut().unwrap();
+    broker.kill9().await.unwrap();
+    lose(&on.folder.path().join("broker"));
+    broker.start().await.unwrap();
+
+    // Then doctor says so and changes nothing, ...
+    for _ in 0..2 {
+        let [told] = &examined(&on, &[]).await[..] else {
+            panic!("one finding")
+        };
+        assert!(
+            told.starts_with("warn: 7 forwarded, and no longer in the topic"),
+            "{told}"
+        );
+        assert!(told.contains("[ringback doctor --mend"), "{told}");
+    }
+    // ... and mends when it is told to: the topic holds each of them again, and nobody was rung.
+    let mended = examined(&on, &["--mend"]).await;
+    assert!(
+        mended[1].starts_with("ok: 7 letters on the way"),
+        "{mended:?}"
+    );
+    eventually("both agree again", PATIENCE * 2, || async {
+        let agree = examined(&on, &[]).await == ["ok: 7 letters in the topic, all on record []"];
+        Ok(agree.then_some(()))
+    })
+    .await
+    .unwrap();
+    assert_eq!(receiver.rings().len(), rung);
+    assert_eq!(open_letters(&on).await, 7);
+    let audit: serde_json::Value = ask(&on, &["audit", "--action", "forward"]).await;
+    assert_eq!(audit["entries"].as_array().unwrap().len(), 7, "{audit}");
+
+    // With the notifier away nothing is mended, and that is a failure.
+    on.stage.notifier.kill9().await.unwrap();
+    let broker = on.stage.broker.as_mut().unwrap();
+    broker.kill9().await.unwrap();
+    lose(&on.folder.path().join("broker"));
+    broker.start().await.unwrap();
+    let told = examined(&on, &["--mend"]).await;
+    assert!(
+        told[1].starts_with("fail: 0 of 7 asked for, then: "),
+        "{told:?}"
+    );
+}
+
 /// Empties a stopped broker's folder: its disk is gone.
 fn lose(folder: &Path) {
     std::fs::remove_dir_all(folder).unwrap();

@@ -16,6 +16,7 @@ mod find;
 mod gate;
 mod health;
 mod letter_actions;
+mod letter_forward;
 mod letter_jobs;
 mod letters;
 mod metrics;
@@ -37,7 +38,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use notification::api::notifier::Role;
 use notification::{EndpointId, Group, Topic};
-use rocketmq::Client;
+use rocketmq::{Client, TransactionProducer};
 use service::clock::Clock;
 use service::metrics::Registered;
 use tokio::sync::Notify;
@@ -63,6 +64,8 @@ pub(crate) struct ApiState {
     pub ringer: Ringer,
     pub feed_lag: Duration,
     pub clock: Clock,
+    /// Sends what the dead-letter topic lacks on its way there.
+    pub producer: TransactionProducer,
     /// Wakes the relay of send requests.
     pub wake: Arc<Notify>,
     /// Wakes whoever carries jobs on dead letters.
@@ -135,6 +138,9 @@ fn routes() -> Vec<Route> {
             .says("Send a dead letter anew, as a new generation"),
         post("/v1/dead-letters/{ending}/discard", letter_actions::discard)
             .says("Give a dead letter up"),
+        post("/v1/dead-letters/{ending}/forward", letter_forward::forward)
+            .answers(StatusCode::ACCEPTED)
+            .says("Bring an open dead letter to the broker's dead-letter topic, which lacks it"),
         get("/v1/dead-letter-jobs", letter_jobs::list).says("Jobs on dead letters, newest first"),
         post("/v1/dead-letter-jobs", letter_jobs::begin)
             .within(LONG_READ)

@@ -27,7 +27,7 @@ use crate::metrics::RecordMeters;
 use crate::record::failure::Failure;
 use crate::seal::Sealer;
 
-pub(crate) use requests::SendRequest;
+pub(crate) use requests::{SendRequest, letter_as};
 
 /// How often to look without having been woken: another replica may have taken the order.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -155,7 +155,9 @@ impl Resender {
     async fn carry_out(&self, taken: Taken) -> (SendRequest, i64) {
         let Taken { request, letter } = taken;
         let sent = match letter {
-            Ok(envelope) => self.send(&envelope).await,
+            Ok(envelope) => send(&self.producer, &envelope)
+                .await
+                .map_err(SendError::from),
             Err(unsendable) => Err(unsendable.into()),
         };
         self.meters.resent(&sent);
@@ -183,23 +185,27 @@ impl Resender {
             CommitError::RolledBack(error) | CommitError::Unknown(error) => error,
         })
     }
+}
 
-    async fn send(&self, envelope: &Envelope) -> Result<(), SendError> {
-        let wire = envelope.to_message();
-        let half = self.producer.begin(Message {
-            topic: wire.topic,
-            body: wire.body,
-            tag: Some(wire.tag),
-            keys: wire.keys,
-            properties: wire.properties,
-        });
-        let half = half.await?;
-        if let Err(error) = half.commit().await {
-            // The half is stored: the initiator's row answers the check-back, or it goes out anew.
-            tracing::info!(event = "resend_end_unconfirmed", %error);
-        }
-        Ok(())
+/// A letter's message on its own topic: half and commit at once.
+pub(crate) async fn send(
+    producer: &TransactionProducer,
+    envelope: &Envelope,
+) -> Result<(), rocketmq::Error> {
+    let wire = envelope.to_message();
+    let half = producer.begin(Message {
+        topic: wire.topic,
+        body: wire.body,
+        tag: Some(wire.tag),
+        keys: wire.keys,
+        properties: wire.properties,
+    });
+    let half = half.await?;
+    if let Err(error) = half.commit().await {
+        // The half is stored: the initiator's row answers the check-back, or it goes out anew.
+        tracing::info!(event = "resend_end_unconfirmed", %error);
     }
+    Ok(())
 }
 
 #[cfg(test)]

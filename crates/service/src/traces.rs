@@ -15,6 +15,7 @@ mod export;
 use std::fmt::Display;
 use std::future::Future;
 
+use anyhow::Context;
 use serde::Deserialize;
 
 use crate::clock::Clock;
@@ -50,6 +51,11 @@ impl Config {
     /// # Errors
     /// `sample` is not within 0 and 1, or `otlp` is given and is no `http://` or `https://` URL, or this build knows no OTLP.
     pub fn check(&self) -> anyhow::Result<()> {
+        self.check_as(cfg!(feature = "otlp"))
+    }
+
+    /// As a build with or without the feature `otlp` checks it.
+    fn check_as(&self, built_with_otlp: bool) -> anyhow::Result<()> {
         let sample = self.sample;
         anyhow::ensure!(
             (0.0..=1.0).contains(&sample),
@@ -57,9 +63,22 @@ impl Config {
         );
         match &self.otlp {
             None => Ok(()),
-            Some(given) => told::check(given),
+            Some(given) if !built_with_otlp => anyhow::bail!(
+                "telemetry.otlp: {given:?} is refused: this build tells no spans; build it with `--features otlp`"
+            ),
+            Some(given) => traces_url(given).map(drop),
         }
     }
+}
+
+/// Where spans go below the collector's address.
+fn traces_url(given: &str) -> anyhow::Result<reqwest::Url> {
+    let refused =
+        || format!("telemetry.otlp: {given:?} is refused: http://host:port or https://host:port");
+    let url = format!("{}/v1/traces", given.trim_end_matches('/'));
+    let url = reqwest::Url::parse(&url).with_context(refused)?;
+    anyhow::ensure!(matches!(url.scheme(), "http" | "https"), refused());
+    Ok(url)
 }
 
 /// Which side of a conversation a span is.
@@ -271,5 +290,24 @@ mod tests {
             assert!(message.contains("telemetry.otlp"), "{message}");
         }
         assert!(Config::default().check().is_ok());
+    }
+
+    #[test]
+    fn a_collector_is_refused_by_a_build_that_could_tell_it_nothing() {
+        let config = Config {
+            otlp: Some("http://127.0.0.1:4318".to_owned()),
+            ..Config::default()
+        };
+        let refused = config.check_as(false).unwrap_err().to_string();
+        for part in [
+            "telemetry.otlp: \"http://127.0.0.1:4318\"",
+            "--features otlp",
+        ] {
+            assert!(refused.contains(part), "{refused}");
+        }
+        config.check_as(true).unwrap();
+        assert!(Config::default().check_as(false).is_ok());
+        // Which of the two this build is.
+        assert_eq!(config.check().is_ok(), cfg!(feature = "otlp"));
     }
 }

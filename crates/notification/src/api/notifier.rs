@@ -373,6 +373,15 @@ pub struct DiscardRequest {
     pub reason: String,
 }
 
+/// `POST /v1/dead-letters/{ending}/forward`: the dead-letter topic lacks it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForwardRequest {
+    /// Why, for the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// `POST /v1/endpoints/{id}/repaired`: an operator's word that the receiver works again.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -144,7 +144,7 @@ pub(super) fn refuse_no_reason(reason: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn not_open(letter: &LetterId) -> Problem {
+pub(super) fn not_open(letter: &LetterId) -> Problem {
     let detail = format!("the dead letter {letter} is not open any more");
     Problem::new(StatusCode::CONFLICT, detail)
 }

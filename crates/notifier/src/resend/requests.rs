@@ -115,15 +115,8 @@ impl SendRequest {
         db: &mut AnyConnection,
         sealer: &Sealer,
     ) -> Result<Option<Result<Envelope, Unsendable>>, DatabaseError> {
-        let row = sqlx::query(LETTER)
-            .bind(self.key.group.as_str())
-            .bind(self.key.tx_no.to_string())
-            .bind(self.key.source.as_str())
-            .bind(i64::from(self.generation) - 1)
-            .fetch_optional(&mut *db)
-            .await?;
-        let letter = row.map(|row| Letter::read(&row)).transpose()?;
-        Ok(letter.map(|letter| letter.envelope(&self.key, self.generation, sealer)))
+        let of = self.generation.saturating_sub(1);
+        letter_as(db, sealer, &self.key, of, self.generation).await
     }
 
     fn keyed(
@@ -136,6 +129,25 @@ impl SendRequest {
             .bind(self.key.source.to_string())
             .bind(i64::from(self.generation))
     }
+}
+
+/// The message of the letter of generation `of`, to be sent as `generation`.
+pub(crate) async fn letter_as(
+    db: &mut AnyConnection,
+    sealer: &Sealer,
+    key: &Key,
+    of: u32,
+    generation: u32,
+) -> Result<Option<Result<Envelope, Unsendable>>, DatabaseError> {
+    let row = sqlx::query(LETTER)
+        .bind(key.group.as_str())
+        .bind(key.tx_no.to_string())
+        .bind(key.source.as_str())
+        .bind(i64::from(of))
+        .fetch_optional(&mut *db)
+        .await?;
+    let letter = row.map(|row| Letter::read(&row)).transpose()?;
+    Ok(letter.map(|letter| letter.envelope(key, of, generation, sealer)))
 }
 
 /// Why a letter can't be sent again.
@@ -185,13 +197,14 @@ impl Letter {
     fn envelope(
         mut self,
         key: &Key,
+        of: u32,
         generation: u32,
         sealer: &Sealer,
     ) -> Result<Envelope, Unsendable> {
         if self.format != columns::FORMAT {
             return Err(Unsendable::OtherFormat);
         }
-        let name = letters::name(key, generation.saturating_sub(1));
+        let name = letters::name(key, of);
         self.body = sealer.open(self.body, &name)?;
         let message = self.rebuilt(key, generation)?.to_message();
         Ok(Envelope::decode(

@@ -188,6 +188,7 @@ impl Notifier {
             ringer: self.ringer.clone(),
             feed_lag: config.notifier.feed_lag,
             clock: self.resender.clock.clone(),
+            producer: self.producer.clone(),
             wake: self.wake.clone(),
             asked: self.asked.clone(),
             metrics: Registered::new(Sources {

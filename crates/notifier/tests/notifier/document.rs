@@ -317,6 +317,13 @@ async fn each_operation_answers_as_the_document_says() {
         ),
         (
             "post",
+            "/v1/dead-letters/{ending}/forward",
+            format!("/v1/dead-letters/{dead}/forward"),
+            &none,
+            202,
+        ),
+        (
+            "post",
             "/v1/dead-letters/{ending}/resend",
             format!("/v1/dead-letters/{dead}/resend"),
             &none,

@@ -79,6 +79,60 @@ async fn a_malformed_message_dies_unrung_and_keeps_what_it_said() {
         .post(&format!("{path}/resend"), json!({"anyway": true}))
         .await;
     assert_eq!(status, StatusCode::CONFLICT);
+    let (status, _) = notifier.post(&format!("{path}/forward"), json!({})).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    notifier.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_topic_gets_again_what_its_letter_holds_and_nobody_is_rung() {
+    let world = World::new().await;
+    world.receiver.answer(422);
+    let mut config = world.config();
+    // Another group of the topic hears nothing of it.
+    config
+        .subscriptions
+        .push(crate::support::subscription("other", "bank2"));
+    let notifier = Running::start(config).await;
+    let tx_no = world.transfer().await;
+    let path = format!("/v1/dead-letters/bank2%2Fbank1%2F{tx_no}%2F0");
+    eventually("both groups' letters, forwarded", async || {
+        let (_, letter) = notifier.get(&path).await;
+        let both = notifier.letters().await.letters.len() == 2;
+        (both && letter["forwarded_ms"].is_i64()).then_some(())
+    })
+    .await;
+    assert_eq!(world.dead(), 1);
+    let calls = world.receiver.calls().len();
+    let (status, body) = notifier
+        .post(
+            &format!("{path}/forward"),
+            json!({"reason": "its disk is gone"}),
+        )
+        .await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{body}");
+    eventually("a second one in the topic, and said so", async || {
+        let (_, letter) = notifier.get(&path).await;
+        (world.dead() == 2 && letter["forwarded_ms"].is_i64()).then_some(())
+    })
+    .await;
+    eventually("nothing left", async || {
+        (world.left("bank2") + world.left("other") == 0).then_some(())
+    })
+    .await;
+    assert_eq!(world.receiver.calls().len(), calls);
+    assert_eq!(notifier.letters().await.total_open, 2);
+    let (_, audit) = notifier.get("/v1/audit?action=forward").await;
+    let line = &audit["entries"][0];
+    assert_eq!(line["target"], format!("bank2/bank1/{tx_no}/0"), "{audit}");
+    assert_eq!(line["reason"], "its disk is gone");
+
+    // What is settled has no business there.
+    let reason = json!({"reason": "settled by hand"});
+    let (status, _) = notifier.post(&format!("{path}/discard"), reason).await;
+    assert_eq!(status, StatusCode::OK);
+    let (status, _) = notifier.post(&format!("{path}/forward"), json!({})).await;
+    assert_eq!(status, StatusCode::CONFLICT);
     notifier.stop().await;
 }
 

@@ -7,11 +7,12 @@ use notification::Ladder;
 use service::http_client::HttpOptions;
 
 use crate::administer::BrokerSide;
-use crate::cli::{Output, ServiceDatabases, ServiceUrls};
+use crate::cli::{Output, ServiceDatabases, ServiceUrls, Services};
 use crate::config::{File, compose, usual};
 use crate::doctor::evidence::{Deadlines, Evidence};
 use crate::doctor::{self, Finding, Level, gather};
 use crate::failure::{Failure, Outcome};
+use crate::reach::Reach;
 use crate::render;
 use crate::screen::{self, Format, Paint};
 use crate::setup::{self, Wanted};
@@ -20,9 +21,12 @@ const EXAMPLES: &str = "\
 Examples:
   ringback doctor
   ringback doctor --databases notifier=mysql://ringback@db-1/notifier
+  ringback doctor --mend
   ringback doctor --json | jq '.findings[] | select(.level != \"ok\")'
 
-Nothing is changed, consumed or posted by looking. A line that begins with ? could not be checked, and says why.
+Nothing is changed, consumed or posted by looking; a line whose fix is `ringback doctor --mend` says what that would do.
+With --mend the notifier brings to the dead-letter topic what its letters say it lacks: each message goes out once more,
+for its group alone, and rings nobody; `ringback audit --action forward` lists them. A line that begins with ? could not be checked, and says why.
 Exit code 0 if nothing is wrong or there are only warnings, 1 if there is a failure.";
 
 /// What a busy machine may add to the way of a letter into its topic, or back.
@@ -35,6 +39,12 @@ pub struct Args {
     /// The ladder of every endpoint, as the notifier is told by the same flag
     #[arg(long, env = "RINGBACK_LADDER", value_name = "LADDER")]
     pub ladder: Option<Ladder>,
+    /// Bring to the dead-letter topic what the record holds and the topic lacks
+    #[arg(long)]
+    pub mend: bool,
+    /// The operator's token, for --mend [default: as the data folder holds it]
+    #[arg(long, env = "RINGBACK_TOKEN", value_name = "TOKEN")]
+    pub token: Option<String>,
     /// Where the broker is.
     #[command(flatten)]
     pub broker: BrokerSide,
@@ -54,7 +64,15 @@ pub async fn run(args: Args) -> Outcome {
     let file = args.broker.read()?;
     let wanted = setup::wanted(&file, args.ladder.as_ref())?;
     let evidence = Box::pin(gather(&args, &file, wanted)).await?;
-    let findings = doctor::findings(&evidence);
+    let mut findings = doctor::findings(&evidence);
+    if args.mend {
+        let reach = Reach::find(&Services {
+            data: args.broker.data.clone(),
+            urls: args.services.clone(),
+            token: args.token.clone(),
+        })?;
+        findings.extend(Box::pin(doctor::mend(&reach, &evidence)).await?);
+    }
     match args.output.format() {
         Format::Text => screen::line(&render::doctor::text(&findings, Paint::for_stdout())),
         Format::Json => screen::json(&serde_json::json!({ "findings": findings }))?,

@@ -109,7 +109,8 @@ pub type LetterId = (String, String, String, u32);
 /// happens meanwhile is in either. Times are UTC, ms.
 #[derive(Debug, Clone, Default)]
 pub struct DeadFacts {
-    /// Letters that say when they were forwarded, as they were before the topics were read.
+    /// Open letters that say when they were forwarded, as they were before the topics were read. What is settled is
+    /// nobody's concern, in the topic or not.
     pub forwarded: BTreeMap<LetterId, i64>,
     /// Open letters that were not forwarded, and when they were written.
     pub unforwarded: BTreeMap<LetterId, i64>,

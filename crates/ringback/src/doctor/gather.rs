@@ -241,6 +241,9 @@ async fn compare(admin: &Admin, wanted: &Wanted, database: &Database) -> Result<
     };
     let mut facts = DeadFacts::default();
     for letter in letters().await? {
+        if letter.state != LetterState::Open {
+            continue;
+        }
         if let Some(forwarded_ms) = letter.forwarded_ms {
             facts.forwarded.insert(id(letter), forwarded_ms);
         }

@@ -2,17 +2,20 @@
 //!
 //! [`gather`] asks (the broker, the databases, the services, the receivers: all at once, each under a deadline),
 //! [`findings`] judges what was answered and is pure. The invariants: nothing is changed or consumed by asking, no
-//! business data is posted, and a check that could not be made is a finding that says why, never silence.
+//! business data is posted, and a check that could not be made is a finding that says why, never silence. Only [`mend`]
+//! changes something, by asking the notifier, and only where an operator says so.
 
 mod dead;
 pub mod evidence;
 pub mod gather;
+mod mend;
 mod setup;
 mod surroundings;
 
 use serde::Serialize;
 
 pub use evidence::Evidence;
+pub use mend::mend;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -3,10 +3,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use anyhow::Context;
-
 use super::batch::Batches;
-use super::{Config, Span};
+use super::{Config, Span, traces_url};
 
 static TOLD: OnceLock<Told> = OnceLock::new();
 
@@ -32,7 +30,11 @@ impl Exporter {
             return Ok(None);
         };
         let worker = crate::worker::name();
-        let batches = Arc::new(Batches::start(&traces(given)?, service, worker)?);
+        let batches = Arc::new(Batches::start(
+            traces_url(given)?.as_str(),
+            service,
+            worker,
+        )?);
         let told = Told {
             batches: batches.clone(),
             sample: config.sample,
@@ -50,20 +52,6 @@ impl Exporter {
             Err(error) => tracing::info!(event = "spans_left_unsent", %error),
         }
     }
-}
-
-/// Where spans go below the collector's address.
-fn traces(given: &str) -> anyhow::Result<String> {
-    let refused =
-        || format!("telemetry.otlp: {given:?} is refused: http://host:port or https://host:port");
-    let url = format!("{}/v1/traces", given.trim_end_matches('/'));
-    let url = reqwest::Url::parse(&url).with_context(refused)?;
-    anyhow::ensure!(matches!(url.scheme(), "http" | "https"), refused());
-    Ok(url.into())
-}
-
-pub(super) fn check(given: &str) -> anyhow::Result<()> {
-    traces(given).map(|_| ())
 }
 
 pub(super) fn is_on() -> bool {

@@ -23,6 +23,8 @@ words!(
         Resend = "resend",
         /// A dead letter given up.
         Discard = "discard",
+        /// A dead letter on its way to the dead-letter topic anew.
+        Forward = "forward",
         /// A waiting notification's next attempt brought forward.
         RingNow = "ring_now",
         /// A notification withdrawn before its delivery.

@@ -25,7 +25,7 @@ use crate::resend;
 const AWAITS_AGAIN: &str = "UPDATE dead_letter SET forwarded_ms = NULL \
      WHERE group_name = ? AND tx_no = ? AND source = ? AND generation = ? AND state = 'open'";
 
-/// Before the message is sent: a copy that comes sooner would be acknowledged for being there.
+/// Sends it on its way.
 pub(super) async fn forward(
     State(state): State<ApiState>,
     operator: Operator,
@@ -50,6 +50,7 @@ pub(super) async fn forward(
         Some(Err(error)) => return Err(unsendable(&letter, &error.to_string()).into()),
         Some(Ok(envelope)) => envelope,
     };
+    // Before it is sent: a copy that came sooner would be acknowledged, for the topic would have it.
     let mut tx = state.record.database().begin().await?;
     await_again(&mut tx, &letter).await?;
     let deed = Deed {

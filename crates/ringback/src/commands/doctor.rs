@@ -26,7 +26,8 @@ Examples:
 
 Nothing is changed, consumed or posted by looking; a line whose fix is `ringback doctor --mend` says what that would do.
 With --mend the notifier brings to the dead-letter topic what its letters say it lacks: each message goes out once more,
-for its group alone, and rings nobody; `ringback audit --action forward` lists them. A line that begins with ? could not be checked, and says why.
+for its group alone, and rings nobody; `ringback audit --action forward` lists them.
+A line that begins with ? could not be checked, and says why.
 Exit code 0 if nothing is wrong or there are only warnings, 1 if there is a failure.";
 
 /// What a busy machine may add to the way of a letter into its topic, or back.

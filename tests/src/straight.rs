@@ -1,6 +1,7 @@
 //! Notifications sent straight to the topic, without an initiator: thousands of them in seconds.
 
 use bytes::Bytes;
+use notification::api::bank1::TransferBody;
 use notification::{Envelope, InitiatorId, Notification, TxNo};
 use rocketmq::{Client, ClientConfig, Message, TransactionConfig, TransactionProducer};
 use tokio::task::JoinSet;
@@ -18,6 +19,9 @@ pub struct Straight {
 const LANES: usize = 16;
 
 impl Straight {
+    /// What each transfers to bank2's account.
+    pub const AMOUNT_FEN: i64 = 1_000;
+
     /// One that declares no topic, so that it is asked about nobody's transactions.
     pub async fn to(on: &TestStage) -> Straight {
         let config = ClientConfig {
@@ -69,7 +73,7 @@ impl Straight {
             endpoint: None,
             notify_url: None,
             traceparent: None,
-            body: Bytes::from(format!("{{\"tx_no\":\"{tx_no}\",\"amount_fen\":1000}}")),
+            body: body(tx_no),
         };
         let initiator = InitiatorId::new(tx_no.to_string()).expect("any id will do");
         let wire = Envelope::new(notification, initiator).to_message();
@@ -79,4 +83,16 @@ impl Straight {
         message.properties = wire.properties;
         message
     }
+}
+
+/// A transfer of 10.00 to bank2's account, as bank1 tells it.
+fn body(tx_no: TxNo) -> Bytes {
+    let transfer = TransferBody {
+        tx_no,
+        from_account: "1".to_owned(),
+        to_account: "2".to_owned(),
+        amount_fen: Straight::AMOUNT_FEN,
+    };
+    let json = serde_json::to_vec(&transfer).expect("two strings and two numbers are JSON");
+    Bytes::from(json)
 }

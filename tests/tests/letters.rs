@@ -62,9 +62,29 @@ async fn a_notifier_killed_in_the_middle_of_a_job_resends_each_letter_once() {
     .await
     .unwrap();
 
+    let data = on.folder.path().display().to_string();
+    let typed = async |line: &str| {
+        let args: Vec<&str> = line.split(' ').chain(["--data-dir", &data]).collect();
+        run(under_test!(), on.folder.path(), &args).await
+    };
+    let listed = typed("dlq list --limit 3").await.stdout;
+    assert!(
+        listed.contains("%DLQ%bank2") && listed.ends_with(", agrees.\n"),
+        "{listed}"
+    );
+    let refused = typed("dlq resend --endpoint bank2").await;
+    refused.refuses(
+        1,
+        &[
+            "last 4 answers were 422",
+            "ringback endpoint repaired bank2",
+        ],
+    );
+
     // Given a receiver that is repaired, and a job that takes its time.
     receiver.otherwise(Behaviour::Answer(200, String::new()));
-    on.world.repaired("bank2").await.unwrap();
+    let said = typed("endpoint repaired bank2 --reason fixed").await;
+    assert!(said.stdout.starts_with("bank2 is repaired: "), "{said:?}");
     let rung = receiver.rings().len();
     let resend = [
         "dlq",

@@ -41,8 +41,8 @@ const CLAIM_MS: i64 = 30 * 1000;
 /// How long claiming a page of them may take.
 const TAKE_WITHIN: Duration = Duration::from_secs(5);
 
-/// How many are sent at a time.
-const IN_FLIGHT: usize = 16;
+/// How many are sent at a time: all of a page, because a broker makes what comes together durable at once.
+const IN_FLIGHT: usize = requests::AT_ONCE;
 
 /// When a message that could not be sent is tried again.
 const FAILED_AFTER_MS: i64 = 5 * 1000;

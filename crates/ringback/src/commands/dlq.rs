@@ -183,7 +183,7 @@ fn refused(error: AskError, detail: &LetterDetail) -> Failure {
         412 if detail.letter.endpoint.as_str() == "bank2" => {
             failure.help("Repair it (ringback bank2 repair), or pass --anyway.")
         }
-        412 => failure.help("Repair it, or pass --anyway."),
+        412 => failure.help(many::repair(detail.letter.endpoint.as_str())),
         409 => failure.help(format!(
             "See: ringback status {}",
             render::ending(&detail.letter.tx_no)

@@ -10,6 +10,7 @@ use notification::api::endpoint::{
     EndpointAction, EndpointChange, EndpointMade, EndpointView, EndpointsPage, EndpointsQuery,
     NewEndpoint, RotateRequest, TestResult,
 };
+use notification::api::notifier::{Repaired, RepairedRequest};
 use serde_json::{Value, json};
 
 pub use self::flags::{
@@ -28,6 +29,7 @@ Examples:
   ringback endpoint add m2 --file m2.toml        its keys are those of [[endpoint]] in ringback.toml
   ringback endpoint edit m1 --set concurrency=4 --unset ladder
   ringback endpoint pause m1 --reason 'their maintenance until 14:00'
+  ringback endpoint repaired m1 --reason 'their fix is out'
   ringback endpoint rotate-secret m1 --overlap 48h
   ringback endpoint test m1
 
@@ -75,6 +77,7 @@ impl Args {
             | Action::Resume(args)
             | Action::Disable(args)
             | Action::Enable(args) => args.output.json,
+            Action::Repaired(args) => args.output.json,
             Action::RotateSecret(args) => args.output.json,
             Action::Test(args) => args.output.json,
             Action::Remove(args) => args.output.json,
@@ -93,6 +96,7 @@ pub async fn run(args: Args) -> Outcome {
         Action::Resume(args) => operate(&args, Word::Resume).await,
         Action::Disable(args) => operate(&args, Word::Disable).await,
         Action::Enable(args) => operate(&args, Word::Enable).await,
+        Action::Repaired(args) => repaired(&args).await,
         Action::RotateSecret(args) => rotate(&args).await,
         Action::Test(args) => test(&args).await,
         Action::Remove(args) => remove(&args).await,
@@ -197,6 +201,23 @@ async fn operate(args: &ActionArgs, word: Word) -> Outcome {
     match args.output.format() {
         Format::Text => screen::line(&render::endpoint::operated(&view)),
         Format::Json => screen::json(&view)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn repaired(args: &ActionArgs) -> Outcome {
+    let reach = Reach::find(&args.services)?;
+    let path = format!("/v1/endpoints/{}/repaired", args.id);
+    let word = RepairedRequest {
+        reason: args.reason.clone(),
+    };
+    let said: Repaired = reach
+        .post(Who::Notifier, &path, &word)
+        .await
+        .map_err(refused)?;
+    match args.output.format() {
+        Format::Text => screen::line(&render::endpoint::repaired(&said, &Now::here())),
+        Format::Json => screen::json(&said)?,
     }
     Ok(ExitCode::SUCCESS)
 }

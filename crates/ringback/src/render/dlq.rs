@@ -5,7 +5,7 @@ use notification::api::notifier::{Letter, LetterDetail, LettersPage, Notificatio
 use notification::{InboxState, LetterState};
 
 use super::moment::{Now, span};
-use super::{attempt, columns, count, ending, endings};
+use super::{attempt, columns, count, ending, endings, grouped};
 
 /// The most characters of a body that `show` repeats.
 const LONGEST_BODY: usize = 2_000;
@@ -22,9 +22,9 @@ pub struct Asked<'a> {
 }
 
 /// The second half of that line: whether the topics hold what the letters say.
-pub fn topics(names: &[String], in_topics: usize, absent: usize) -> String {
+pub fn topics(names: &[String], in_topics: u64, absent: usize) -> String {
     let plural = if names.len() == 1 { "topic" } else { "topics" };
-    let names = names.join(", ");
+    let (names, in_topics) = (names.join(", "), grouped(in_topics));
     match absent {
         0 => format!("Broker {plural} {names}: {in_topics}, agrees."),
         1 => format!(
@@ -103,7 +103,7 @@ fn filtered_foot(page: &LettersPage, asked: Asked<'_>) -> String {
     let chosen = if asked.filtered { " chosen" } else { "" };
     format!(
         "{letters}{chosen}; {} open in all.{}",
-        page.total_open,
+        grouped(page.total_open),
         more(page)
     )
 }

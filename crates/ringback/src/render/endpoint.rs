@@ -3,6 +3,7 @@
 use notification::api::endpoint::{
     ClockShown, DefinedIn, EndpointMade, EndpointView, EndpointsPage, LaneShown, TestResult,
 };
+use notification::api::notifier::Repaired;
 use notification::{Operation, Verdict};
 use serde_json::Value;
 
@@ -104,6 +105,15 @@ pub fn show(view: &EndpointView, now: &Now) -> String {
         Operation::Disabled => format!("Try it:       ringback endpoint test {id}\nRing it again: ringback endpoint enable {id}"),
     });
     lines.join("\n")
+}
+
+/// What was said by `endpoint repaired`.
+pub fn repaired(said: &Repaired, now: &Now) -> String {
+    let (id, at) = (&said.endpoint, now.clock(said.repaired_ms));
+    format!(
+        "{id} is repaired: what failed before {at} refuses no resend any more.\n\
+         See what is dead: ringback dlq list --endpoint {id}"
+    )
 }
 
 /// `  paused since 14:03:07 by operator: their maintenance`.

@@ -6,27 +6,7 @@ use notification::api::letters::{
 };
 
 use super::moment::{Now, span};
-use super::{attempt, columns, count, ending, endings};
-
-/// `100,000`: counts of letters are compared by eye.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-fn letters(number: u64) -> String {
-    match number {
-        1 => "1 dead letter".to_owned(),
-        more => format!("{} dead letters", grouped(more)),
-    }
-}
+use super::{attempt, columns, count, ending, endings, grouped};
 
 /// The word for what was done with a letter.
 fn done(kind: JobKind) -> &'static str {
@@ -110,23 +90,24 @@ pub fn preview(request: &JobRequest, preview: &JobPreview, now: &Now) -> String 
 /// What is told when a job has begun.
 pub fn begun(job: &JobView, data: &str) -> String {
     let id = ending(&job.id);
+    let what = match job.kind {
+        JobKind::Resend => "resending",
+        JobKind::Discard => "discarding",
+    };
+    let of = match job.matched {
+        0 => String::new(),
+        matched => format!("{} of ", grouped(job.selected.saturating_sub(matched))),
+    };
+    let all = count(job.selected, "dead letter");
     format!(
-        "job {id}: {} {} at {}   stop it: ringback dlq job stop {id}{data}",
-        match job.kind {
-            JobKind::Resend => "resending",
-            JobKind::Discard => "discarding",
-        },
-        letters(job.selected),
+        "job {id}: {what} {of}{all} at {}   stop it: ringback dlq job stop {id}{data}",
         job.rate
     )
 }
 
 /// The line that is written over.
 pub fn progress(job: &JobView, now: &Now) -> String {
-    let percent = (job.matched * 100)
-        .checked_div(job.selected)
-        .unwrap_or(100)
-        .min(100);
+    let percent = percent(job);
     let note = job
         .note
         .as_ref()
@@ -137,6 +118,22 @@ pub fn progress(job: &JobView, now: &Now) -> String {
         counts(job),
         now.ago(job.created_ms)
     )
+}
+
+/// `, 25%, 5 min left at least` of one that is not over.
+fn left(job: &JobView) -> Option<String> {
+    if job.state == JobState::Done {
+        return None;
+    }
+    let left = job.selected.saturating_sub(job.matched);
+    let left_ms = left.saturating_mul(60_000) / u64::from(job.rate.minutely());
+    let left = span(i64::try_from(left_ms).unwrap_or(i64::MAX));
+    Some(format!(", {}%, {left} left at least", percent(job)))
+}
+
+fn percent(job: &JobView) -> u64 {
+    let share = (job.matched * 100).checked_div(job.selected);
+    share.unwrap_or(100).min(100)
 }
 
 /// The line that is written over once all are resent.
@@ -263,7 +260,12 @@ pub fn show(job: &JobView, listed: Option<&JobLettersPage>, now: &Now) -> String
             job.asked_by,
             now.clock(job.created_ms)
         ),
-        format!("  {}{note}{}", job.state, took.unwrap_or_default()),
+        format!(
+            "  {}{}{}{note}",
+            job.state,
+            took.unwrap_or_default(),
+            left(job).unwrap_or_default()
+        ),
         format!("  {}", counts(job)),
     ];
     lines.extend(

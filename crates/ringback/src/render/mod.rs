@@ -51,13 +51,26 @@ pub fn endings(tx_nos: &[TxNo]) -> Vec<String> {
         .collect()
 }
 
-/// `1 dead letter`, `2 dead letters`.
+/// `1 dead letter`, `2 dead letters`, `100,000 dead letters`.
 pub fn count(number: u64, one: &str) -> String {
     if number == 1 {
         format!("1 {one}")
     } else {
-        format!("{number} {one}s")
+        format!("{} {one}s", grouped(number))
     }
+}
+
+/// `100,000`: large counts are compared by eye.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// Pads each column to its widest cell; two blanks between, none at the end of a line.
@@ -195,6 +208,14 @@ pub(crate) mod samples {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_are_read_by_threes() {
+        assert_eq!(count(1, "dead letter"), "1 dead letter");
+        assert_eq!(count(999, "dead letter"), "999 dead letters");
+        assert_eq!(count(100_000, "dead letter"), "100,000 dead letters");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+    }
 
     #[test]
     fn endings_are_as_short_as_they_can_be_and_all_different() {

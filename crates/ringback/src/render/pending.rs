@@ -3,7 +3,7 @@
 use notification::api::pending::{Pending, PendingEndpoint, PendingNotification};
 
 use super::moment::{Now, span};
-use super::{columns, count, endings};
+use super::{columns, count, endings, grouped};
 
 /// The table of `pending`: by endpoint, or of one endpoint its notifications too.
 pub fn pending(pending: &Pending, now: &Now) -> String {
@@ -26,7 +26,7 @@ fn endpoints(endpoints: &[PendingEndpoint], now: &Now) -> String {
     let rows = endpoints.iter().map(|line| {
         [
             line.endpoint.to_string(),
-            line.waiting.to_string(),
+            grouped(line.waiting),
             now.ago(line.oldest_ms),
             due(line.next_due_ms, now),
             line.first.attempts.to_string(),
@@ -144,8 +144,8 @@ mod tests {
             pending(&some(), &NOW),
             "\
 ENDPOINT  WAITING  OLDEST  NEXT DUE  TRIED  LAST  STATE
-bank2     1204     45 s    in 15 s   2      503   paused
-1204 notifications waiting for 1 endpoint. Committed and not accepted yet: ringback status <tx_no>"
+bank2     1,204    45 s    in 15 s   2      503   paused
+1,204 notifications waiting for 1 endpoint. Committed and not accepted yet: ringback status <tx_no>"
         );
         let one_endpoint = Pending {
             notifications: vec![PendingNotification {

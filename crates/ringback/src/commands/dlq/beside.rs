@@ -54,27 +54,31 @@ async fn compared(admin: &Admin, page: &LettersPage) -> Result<String, Error> {
         .filter_map(|id| id.split('/').next())
         .collect();
     let names: Vec<String> = groups.iter().map(|group| format!("{DLQ}{group}")).collect();
+    // The letter of a malformed message has a number that its message does not know.
+    let mut missing = listed;
+    missing.retain(|id| id.split('/').nth(1) != Some("-"));
     let until = Instant::now() + FORWARDED_WITHIN;
+    let mut cursor = Cursor::default();
     loop {
-        let held = held(admin, &names).await?;
-        // The letter of a malformed message has a number that its message does not know.
-        let known = |id: &&&str| !held.contains(**id) && id.split('/').nth(1) != Some("-");
-        let absent = listed.iter().filter(known).count();
-        if absent == 0 || Instant::now() >= until {
-            return Ok(render::dlq::topics(&names, held.len(), absent));
+        let mut walk = Walk::begin(admin, &names, &cursor).await?;
+        find(&mut walk, &mut missing).await?;
+        if missing.is_empty() || Instant::now() >= until {
+            return Ok(render::dlq::topics(&names, walk.size().0, missing.len()));
         }
+        cursor = walk.cursor();
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
-/// The letters that the topics hold, as the notifier's API names them.
-async fn held(admin: &Admin, topics: &[String]) -> Result<BTreeSet<String>, Error> {
-    let mut held = BTreeSet::new();
-    let mut walk = Walk::begin(admin, topics, &Cursor::default()).await?;
-    while let Some(found) = walk.next().await? {
+/// Takes out what the topics hold. They are read no further than to the last of it: the oldest letters
+/// lie at the beginning of topics that may hold very many.
+async fn find(walk: &mut Walk<'_>, missing: &mut BTreeSet<&str>) -> Result<(), Error> {
+    while !missing.is_empty()
+        && let Some(found) = walk.next().await?
+    {
         let message = DeadMessage::read(&found.broker, &found.message);
         let (group, source, number, generation) = message.letter();
-        held.insert(format!("{group}/{source}/{number}/{generation}"));
+        missing.remove(format!("{group}/{source}/{number}/{generation}").as_str());
     }
-    Ok(held)
+    Ok(())
 }

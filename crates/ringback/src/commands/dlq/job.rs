@@ -245,6 +245,6 @@ fn no_such_job(error: AskError) -> Failure {
         AskError::Refused(problem) if problem.status == 404 => {
             crate::reach::refusal(&problem).help("See the jobs: ringback dlq job list")
         }
-        error => many::refused(error),
+        error => many::refused(error, None),
     }
 }

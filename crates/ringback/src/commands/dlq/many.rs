@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use notification::EndpointId;
 use notification::api::letters::{JobKind, JobPreview, JobRequest, JobView, LetterFilter};
 
 use super::flags::{Chosen, DiscardArgs, Many, ResendArgs};
@@ -110,7 +111,8 @@ async fn begin(
             request,
         )
         .await;
-    let job: JobView = begun.map_err(refused)?;
+    let endpoint = request.filter.endpoint.as_ref();
+    let job: JobView = begun.map_err(|error| refused(error, endpoint))?;
     let follow = Follow {
         reach,
         format,
@@ -120,14 +122,19 @@ async fn begin(
     follow.job(job).await
 }
 
+/// What to do about an endpoint that fails.
+pub(super) fn repair(endpoint: &str) -> String {
+    format!("Is it repaired? Say so: ringback endpoint repaired {endpoint}   or pass --anyway.")
+}
+
 /// Why a job was not begun, and what to do first.
-pub(super) fn refused(error: AskError) -> Failure {
+pub(super) fn refused(error: AskError, endpoint: Option<&EndpointId>) -> Failure {
     let AskError::Refused(problem) = error else {
         return error.into();
     };
     let failure = Failure::refused(format!("{}.", problem.detail.trim_end_matches('.')));
     match problem.status {
-        412 => failure.help("Repair it and say so, or pass --anyway."),
+        412 => failure.help(repair(endpoint.map_or("ID", EndpointId::as_str))),
         404 => failure.help("See what there is: ringback dlq list"),
         _ => crate::reach::refusal(&problem),
     }

@@ -25,6 +25,8 @@ pub enum Action {
     Disable(ActionArgs),
     /// Ring it again
     Enable(ActionArgs),
+    /// Say that its receiver works again: what failed before refuses no resend any more
+    Repaired(ActionArgs),
     /// Sign with a new secret, and with the old one too for a while
     RotateSecret(RotateArgs),
     /// Send it one signed test notification (`ringback.test`) and show the answer
@@ -124,7 +126,7 @@ pub struct EditArgs {
     pub output: Output,
 }
 
-/// Flags of `endpoint pause|resume|disable|enable`.
+/// Flags of `endpoint pause|resume|disable|enable|repaired`.
 #[derive(Debug, clap::Args)]
 pub struct ActionArgs {
     /// Its id

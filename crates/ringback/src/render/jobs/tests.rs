@@ -84,6 +84,22 @@ at 50/s it takes 33 min 20 s at least"
 }
 
 #[test]
+fn its_beginning_says_how_many_and_so_does_its_resumption() {
+    let first = JobView {
+        matched: 0,
+        ..job()
+    };
+    assert_eq!(
+        begun(&first, ""),
+        format!(
+            "job {0}: resending 100,000 dead letters at 50/s   stop it: ringback dlq job stop {0}",
+            ending(&tx_no())
+        )
+    );
+    assert!(begun(&job(), "").contains("resending 75,000 of 100,000 dead letters"));
+}
+
+#[test]
 fn its_progress_is_one_line() {
     assert_eq!(
         progress(&job(), &now()),
@@ -149,14 +165,18 @@ ID     BEGUN     WHAT    STATE    SELECTED  DONE    FAILED  WHICH
         }],
         next: None,
     };
+    let waiting = JobView {
+        note: Some("endpoint bank2 is busy".into()),
+        ..job()
+    };
     assert_eq!(
-        show(&job(), Some(&page), &now()),
+        show(&waiting, Some(&page), &now()),
         format!(
             "\
 job {0}
   resend endpoint bank2, at 50/s
   asked for by operator at 14:03:07: bank2 is repaired
-  running
+  running, 25%, 25 min left at least: endpoint bank2 is busy
   selected 100,000 · matched 25,000 · resent 24,998 · failed 2
     failed 2: it is not open any more
 failed  bank2/bank1/{0}/0  it is not open any more

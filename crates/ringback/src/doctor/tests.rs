@@ -231,7 +231,7 @@ fn a_group_without_a_place_is_told_and_what_lies_before_it() {
     assert_eq!((level, subject.as_str()), (Level::Warn, "group bank2"));
     let (level, _, is) = only(without(1190));
     assert_eq!(level, Level::Fail);
-    assert!(is.contains("where 1190 messages lie"), "{is}");
+    assert!(is.contains("where 1,190 messages lie"), "{is}");
     // The embedded broker begins with the first message that lies there.
     let ill = after(|e| {
         without(1190)(e);

@@ -171,11 +171,11 @@ fn a_group_that_begins_late_is_told_what_lies_there() {
     for (history, detail) in [
         (
             History::Received,
-            "begins in topic_txmsg before the 1190 messages there: receives them, too",
+            "begins in topic_txmsg before the 1,190 messages there: receives them, too",
         ),
         (
             History::Skipped,
-            "begins in topic_txmsg behind the 1190 messages there: never receives them",
+            "begins in topic_txmsg behind the 1,190 messages there: never receives them",
         ),
     ] {
         let change = plan(&wanted(), &found, history).unwrap().remove(2);

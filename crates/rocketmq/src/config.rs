@@ -79,6 +79,8 @@ pub struct ConsumerConfig {
     pub batch: usize,
     /// Concurrent polls at each broker.
     pub polls: usize,
+    /// As many more while it has more than they bring.
+    pub more_polls: usize,
     /// How long a poll waits for a message; servers hold it between 5 s and 20 s.
     pub long_poll: Duration,
 }
@@ -93,6 +95,7 @@ impl Default for ConsumerConfig {
             permits: 1024,
             batch: 32,
             polls: 2,
+            more_polls: 4,
             long_poll: Duration::from_secs(20),
         }
     }

@@ -233,6 +233,7 @@ impl Stage {
             permits: 256,
             batch: 32,
             polls: 1,
+            more_polls: 0,
             long_poll: Duration::from_millis(200),
         };
         let consumer = Consumer::start(&client, config).await.expect("a consumer");

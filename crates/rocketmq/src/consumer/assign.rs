@@ -18,7 +18,8 @@ use tokio_util::task::TaskTracker;
 
 use super::Core;
 use super::delivery::Delivery;
-use super::poll::{Assignment, poll_until_stopped};
+use super::poll::{Assignment, Poller, Polls, poll_until_stopped};
+use super::rush::Rush;
 use crate::address::Address;
 use crate::call::check;
 use crate::error::{Error, ErrorKind};
@@ -160,12 +161,21 @@ fn begin(
         let polling = polled.entry(key).or_insert_with(|| {
             let stop = core.stop.child_token();
             let first = fastrand::usize(..=usize::from(u16::MAX));
-            for number in 0..core.config.polls {
+            let rush = Rush::none();
+            for number in 0..core.config.polls + core.config.more_polls {
+                let poller = Poller {
+                    turn: first + number,
+                    polls: match number < core.config.polls {
+                        true => Polls::Always,
+                        false => Polls::InARush,
+                    },
+                    rush: rush.clone(),
+                };
                 polls.spawn(poll_until_stopped(
                     Arc::clone(core),
                     sessions.clone(),
                     assignment.clone(),
-                    first + number,
+                    poller,
                     deliver.clone(),
                     stop.clone(),
                 ));

@@ -1,8 +1,10 @@
 //! A received message in its consumer's hand: a permit, a lease, and the ways to give both back.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rocketmq_wire::limits;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -29,7 +31,7 @@ pub struct Delivery {
     core: Arc<Core>,
     message: ReceivedMessage,
     lease: Arc<Lease>,
-    _permit: OwnedSemaphorePermit,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Drop for Delivery {
@@ -49,7 +51,7 @@ impl Delivery {
             core,
             message,
             lease,
-            _permit: permit,
+            permit: Some(permit),
         }
     }
 
@@ -57,6 +59,15 @@ impl Delivery {
     #[must_use]
     pub fn message(&self) -> &ReceivedMessage {
         &self.message
+    }
+
+    /// Gives its permit back, so that another message is received in its place, and lets go of body and
+    /// properties: for one that waits for nothing but being settled. Its lease is renewed as before.
+    /// Whoever does this bounds how many there are, and settles them before [`crate::Consumer::close`].
+    pub fn release_permit(&mut self) {
+        self.permit = None;
+        self.message.body = Bytes::new();
+        self.message.properties = BTreeMap::new();
     }
 
     /// How long the message is surely hidden from others; zero when the lease is lost.

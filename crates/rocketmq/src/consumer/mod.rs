@@ -6,8 +6,9 @@
 //!                 renewal loop <- registry of leases <-------+-> ack | defer | dead_letter
 //! ```
 //!
-//! The invariants: a permit is held from before the poll until the message is settled or dropped,
-//! so that never more than `permits` messages are in hand; a message has one owner at a time for
+//! The invariants: a permit is held from before the poll until the message is settled or dropped, or
+//! its holder gives it back, so that never more than `permits` messages are in hand and what their
+//! holder bounds by itself; a message has one owner at a time for
 //! renewing and settling (its lease's lock); a lease whose renewal was not answered is lost; a poll
 //! that has begun is never cut off, because the server hides its messages whether or not anyone
 //! listens.
@@ -19,6 +20,7 @@ mod lease;
 mod lookout;
 mod poll;
 mod renew;
+mod rush;
 mod settle;
 
 use std::sync::Arc;
@@ -154,8 +156,8 @@ impl Consumer {
         self.core.stop.cancel();
     }
 
-    /// Waits until, after [`Consumer::stop`], every poll has ended and every delivery was settled or
-    /// dropped. Take what [`Consumer::next`] still brings meanwhile, or this never ends.
+    /// Waits until, after [`Consumer::stop`], every poll has ended and every permit is back: each delivery
+    /// was settled or dropped, or gave it back before. Take what [`Consumer::next`] still brings meanwhile, or this never ends.
     pub async fn drained(&self) {
         self.polling.wait().await;
         let all = u32::try_from(self.core.config.permits).unwrap_or(u32::MAX);
@@ -204,6 +206,9 @@ fn check(config: &ConsumerConfig) -> Result<(), Error> {
     }
     if !(1..=64).contains(&config.polls) {
         return invalid("polls", format!("{}: 1 to 64", config.polls));
+    }
+    if config.more_polls > 64 {
+        return invalid("more_polls", format!("{}: 0 to 64", config.more_polls));
     }
     if config.long_poll > Duration::from_secs(60) {
         return invalid(

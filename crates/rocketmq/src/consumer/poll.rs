@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rocketmq_wire::v2::receive_message_response::Content;
 use rocketmq_wire::{limits, resource, v2};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Core;
 use super::delivery::Delivery;
+use super::rush::Rush;
 use crate::address::Address;
 use crate::body;
 use crate::call::check;
@@ -26,6 +28,8 @@ const MARGIN: Duration = Duration::from_secs(6);
 const TOO_SOON: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A body below this is much less than the buffer that it came in, bytes.
+const SMALL: usize = 4096;
 
 /// One broker's messages for the group.
 #[derive(Debug, Clone)]
@@ -36,28 +40,48 @@ pub(super) struct Assignment {
     pub(super) addresses: Vec<Address>,
 }
 
-/// Polls until told to stop: by the consumer, or because the assignment is gone. Of several endpoints
-/// of the broker it prefers number `turn`, so that a consumer's polls spread over them.
+/// When it polls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Polls {
+    Always,
+    /// Only while there is more than the others bring.
+    InARush,
+}
+
+/// One of an assignment's.
+#[derive(Debug, Clone)]
+pub(super) struct Poller {
+    /// Of several endpoints of the broker it prefers this one, so that a consumer's polls spread over
+    /// them.
+    pub(super) turn: usize,
+    pub(super) polls: Polls,
+    /// Shared by the assignment's.
+    pub(super) rush: Rush,
+}
+
+/// Polls until told to stop: by the consumer, or because the assignment is gone.
 pub(super) async fn poll_until_stopped(
     core: Arc<Core>,
     sessions: Sessions,
     mut assignment: Assignment,
-    turn: usize,
+    poller: Poller,
     deliver: mpsc::Sender<Vec<Delivery>>,
     stop: CancellationToken,
 ) {
-    let turn = turn % assignment.addresses.len().max(1);
+    let turn = poller.turn % assignment.addresses.len().max(1);
     assignment.addresses.rotate_left(turn);
     let mut failures = 0u32;
     // Everything but the poll itself may be cut off.
     while let Some(Some((permit, address))) = stop
-        .run_until_cancelled(prepare(&core, &sessions, &assignment))
+        .run_until_cancelled(prepare(&core, &sessions, &assignment, &poller))
         .await
     {
         let (began, asked) = (Instant::now(), permit.num_permits());
         let poll = receive(&core, &assignment.queue, &address, permit).await;
         let empty = poll.deliveries.is_empty();
-        if poll.outcome.is_ok() && poll.deliveries.len() < asked {
+        let full = poll.deliveries.len() == asked;
+        poller.rush.found(full);
+        if poll.outcome.is_ok() && !full {
             core.lookout.drained(&assignment.name);
         }
         if !empty {
@@ -108,7 +132,11 @@ async fn prepare(
     core: &Core,
     sessions: &Sessions,
     assignment: &Assignment,
+    poller: &Poller,
 ) -> Option<(OwnedSemaphorePermit, Address)> {
+    if poller.polls == Polls::InARush {
+        poller.rush.is_on().await;
+    }
     let ordered = core.caller.shared.endpoints.in_order(&assignment.addresses);
     let address = registered(sessions, &ordered.addresses).await?;
     let (all, batch) = (core.config.permits, core.config.batch);
@@ -235,10 +263,19 @@ fn delivery(
     Some(Delivery::new(Arc::clone(core), message, lease, permit))
 }
 
+/// A small body for itself: off the wire it is a part of the buffer in which its whole batch came, which
+/// it would keep for as long as it is held.
+fn detached(body: Bytes) -> Bytes {
+    if body.len() < SMALL {
+        return Bytes::copy_from_slice(&body);
+    }
+    body
+}
+
 /// The message off the wire, and its receipt handle.
 fn read(message: v2::Message) -> (ReceivedMessage, Option<String>) {
     let system = message.system_properties.unwrap_or_default();
-    let (body, body_error) = body::unpack(message.body, system.body_encoding);
+    let (body, body_error) = body::unpack(detached(message.body), system.body_encoding);
     let received = ReceivedMessage {
         topic: message.topic.map(|topic| topic.name).unwrap_or_default(),
         tag: system.tag,

@@ -9,8 +9,10 @@ mod gate;
 mod gone;
 mod permits;
 mod put_away;
+mod shelf;
 mod spans;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,9 +25,10 @@ use service::shutdown::Shutdown;
 use self::gate::Open;
 use self::spans::Way;
 use crate::alarm;
+use crate::backoff::Backoff;
 use crate::breaker::Change;
 use crate::config::SubscriptionConfig;
-use crate::copy::Copy;
+use crate::copy::{Copy, Key};
 use crate::decide::{self, Decision, Presence, Rules, Standing};
 use crate::directory::{Directory, Line};
 use crate::endpoint::Target;
@@ -41,6 +44,7 @@ use crate::settle;
 use crate::verdict::{self, Judgement};
 
 pub(crate) use permits::{Held, Permits};
+pub(crate) use shelf::{OnShelf, Shelf};
 
 /// A record that was read longer ago than this may have changed since.
 pub(crate) const FRESH: Duration = Duration::from_secs(1);
@@ -59,7 +63,8 @@ pub(crate) struct Parcel {
     pub delivery: Delivery,
     /// `None` if a twin holds the key.
     pub hold: Option<Hold>,
-    pub _held: Held,
+    /// Its permit's count; `None` once it is on the shelf.
+    pub held: Option<Held>,
 }
 
 /// What all copies of a subscription share.
@@ -72,6 +77,7 @@ pub(crate) struct Carrier {
     pub record: Record,
     pub rules: Rules,
     pub permits: Permits,
+    pub shelf: Shelf,
     pub meters: Arc<Meters>,
     pub others: Others,
     /// Shared by all subscriptions of the process.
@@ -292,6 +298,18 @@ impl Carrier {
         way.settled(&self.clock);
         if status == Some(gone::GONE) {
             Box::pin(self.mind_gone(&endpoint)).await;
+        }
+    }
+
+    /// A batch's rows, however long the store takes to answer; `None` once the process stops.
+    pub(crate) async fn standings(&self, keys: &[Key]) -> Option<HashMap<Key, Standing>> {
+        let mut backoff = Backoff::new();
+        loop {
+            if let Ok(standings) = self.record.read(keys).await {
+                return Some(standings);
+            }
+            let soft = self.shutdown.soft();
+            soft.run_until_cancelled(backoff.wait()).await?;
         }
     }
 

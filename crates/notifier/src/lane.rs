@@ -176,19 +176,30 @@ impl Lane {
         })
     }
 
+    /// Why it would turn a copy away at this moment, if it would.
+    pub(crate) fn refuses(&self, company: Company) -> Option<Busy> {
+        self.busy(&mut self.state(), company)
+    }
+
     fn queue_up(&self, company: Company) -> Result<Waiting, Busy> {
+        let mut state = self.state();
+        if let Some(busy) = self.busy(&mut state, company) {
+            return Err(busy);
+        }
+        state.waiting += 1;
+        drop(state);
+        Ok(Waiting(self.state.clone()))
+    }
+
+    fn busy(&self, state: &mut State, company: Company) -> Option<Busy> {
         let now = Instant::now();
         let turns = self.turns.all();
-        let mut state = self.state();
         if let Some(shut) = state.breaker.shut(now) {
-            return Err(Busy::Open(shut));
+            return Some(Busy::Open(shut));
         }
-        if let Some(left) = state
-            .schedule
-            .paused_for(now)
-            .filter(|left| *left > PATIENCE)
-        {
-            return Err(Busy::AskedToWait(left));
+        let asked = state.schedule.paused_for(now);
+        if let Some(left) = asked.filter(|left| *left > PATIENCE) {
+            return Some(Busy::AskedToWait(left));
         }
         let crowded = match company {
             Company::Alone => false,
@@ -205,12 +216,7 @@ impl Lane {
         };
         let patience = state.moves(turns, now) * PATIENCE.as_secs_f64();
         let ahead = f64::from(u32::try_from(state.waiting).unwrap_or(u32::MAX));
-        if crowded || ahead > patience {
-            return Err(Busy::Full);
-        }
-        state.waiting += 1;
-        drop(state);
-        Ok(Waiting(self.state.clone()))
+        (crowded || ahead > patience).then_some(Busy::Full)
     }
 
     /// How long a copy that was turned away is to be parked; counts it as asleep for so long. `dice` is

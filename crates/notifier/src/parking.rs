@@ -74,8 +74,9 @@ pub(crate) fn until_it_opens(
     asleep: u64,
     dice: f64,
 ) -> Duration {
+    // Steps are spread evenly up to the span: on the average each sleeps for half of it.
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-    let to_wake_all = Duration::from_secs_f64(asleep as f64 / WOKEN_A_SECOND);
+    let to_wake_all = Duration::from_secs_f64(2.0 * asleep as f64 / WOKEN_A_SECOND);
     let span = closed_for.max(to_wake_all).min(LONGEST);
     let step = probe_in.saturating_add(span.mul_f64(dice));
     step.clamp(SHORTEST, LONGEST)
@@ -183,7 +184,27 @@ mod tests {
     #[test]
     fn a_large_backlog_is_not_woken_within_seconds() {
         let last = until_it_opens(s(1), s(5), 100_000, 1.0);
-        assert_eq!(last, s(201), "500 a second");
+        assert_eq!(
+            last,
+            s(401),
+            "500 a second, of those who sleep for half of it"
+        );
+    }
+
+    #[test]
+    fn a_backlog_that_is_kept_out_again_and_again_is_woken_at_its_rate() {
+        let (asleep, mut dice, mut woken) = (10_000, fastrand::Rng::with_seed(11), 0);
+        let within = 400.0;
+        for _ in 0..asleep {
+            let mut at = 0.0_f64;
+            while at < within {
+                let closed_for = Duration::from_secs_f64(at.min(30.0));
+                at += until_it_opens(s(1), closed_for, asleep, dice.f64()).as_secs_f64();
+                woken += 1;
+            }
+        }
+        let a_second = f64::from(woken) / within;
+        assert!(a_second < WOKEN_A_SECOND * 1.1, "{a_second}");
     }
 
     /// The price of an outage: how often each copy is received in it.

@@ -12,13 +12,14 @@ use std::time::Instant;
 use futures::FutureExt;
 use notification::Group;
 use rocketmq::{Consumer, Delivery};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::backoff::Backoff;
-use crate::carry::{Carrier, Parcel};
+use crate::carry::{Carrier, OnShelf, Parcel};
 use crate::copy::{Copy, Key, Reading};
 use crate::decide::{self, Presence, Standing};
-use crate::in_hand::{Hold, InHand};
+use crate::in_hand::InHand;
 
 /// More than this is not decided about at once.
 const AT_ONCE: usize = 128;
@@ -34,19 +35,14 @@ pub(crate) struct Receiver {
     pub tasks: TaskTracker,
 }
 
-/// A delivery that has been read.
-struct Read {
-    copy: Arc<Copy>,
-    hold: Option<Hold>,
-    delivery: Delivery,
-}
-
 impl Receiver {
     /// Receives until the soft phase of the shutdown begins, the last poll has ended and what it
-    /// brought is settled.
-    pub(crate) async fn run(self) {
+    /// brought is settled. `on_shelf` is the other end of its carrier's shelf.
+    pub(crate) async fn run(self, on_shelf: OnShelf) {
         let soft = self.carrier.shutdown.soft();
         soft.run_until_cancelled(self.carrier.ladder_known()).await;
+        let nothing_more = CancellationToken::new();
+        let tending = self.tend_the_shelf(on_shelf, nothing_more.clone());
         let mut stopped = false;
         loop {
             let batch = tokio::select! {
@@ -63,7 +59,20 @@ impl Receiver {
             }
         }
         self.consumer.drained().await;
+        nothing_more.cancel();
+        // It fails only if that task panicked, which it then says itself.
+        let _panicked = tending.await;
         self.consumer.close().await;
+    }
+
+    /// Puts away, in a task of its own, what is on the shelf.
+    fn tend_the_shelf(&self, shelf: OnShelf, nothing_more: CancellationToken) -> JoinHandle<()> {
+        let carrier = self.carrier.clone();
+        self.tasks.spawn(async move {
+            let tending = Box::pin(shelf.tend(&carrier, nothing_more));
+            // Cut off in the hard phase, what is left comes back.
+            let _cut_off = carrier.shutdown.unless_forced(tending).await.is_none();
+        })
     }
 
     /// Adds what has come in meanwhile: under load, one read then serves several polls.
@@ -81,36 +90,28 @@ impl Receiver {
         let received_ms = self.carrier.clock.now_ms();
         self.carrier.meters.received(deliveries.len(), received_ms);
         // Keys are taken before the record is read: see `in_hand`.
-        let batch: Vec<Read> = deliveries.into_iter().map(|d| self.read(d)).collect();
-        let keys: Vec<Key> = batch.iter().map(|read| read.copy.key.clone()).collect();
-        let Some(mut standings) = self.standings(&keys).await else {
+        let batch = deliveries.into_iter().map(|d| self.read(d, received_ms));
+        let turn_away = |parcel| self.carrier.turn_away_unread(parcel);
+        let batch: Vec<Parcel> = batch.filter_map(turn_away).collect();
+        if batch.is_empty() {
+            return;
+        }
+        let keys: Vec<Key> = batch.iter().map(|parcel| parcel.copy.key.clone()).collect();
+        let Some(mut standings) = self.carrier.standings(&keys).await else {
             return;
         };
         let batch = self.set_malformed_aside(batch, &mut standings).await;
         let read_at = Instant::now();
         let now_ms = self.carrier.clock.now_ms();
-        for Read {
-            copy,
-            hold,
-            delivery,
-        } in batch
-        {
-            let standing = standings.get(&copy.key).copied();
-            let presence = match hold {
+        for mut parcel in batch {
+            parcel.standing = standings.get(&parcel.copy.key).copied();
+            parcel.read_at = read_at;
+            let presence = match parcel.hold {
                 Some(_) => Presence::Alone,
                 None => Presence::Twin,
             };
-            let rules = self.carrier.rules;
-            let decision = decide::decide(&copy, standing.as_ref(), presence, rules, now_ms);
-            let parcel = Parcel {
-                copy,
-                standing,
-                read_at,
-                received_ms,
-                delivery,
-                hold,
-                _held: self.carrier.permits.hold(),
-            };
+            let (row, rules) = (parcel.standing.as_ref(), self.carrier.rules);
+            let decision = decide::decide(&parcel.copy, row, presence, rules, now_ms);
             let carrier = self.carrier.clone();
             self.tasks.spawn(async move {
                 // Boxed, or the task is copied about with all that carrying may need.
@@ -121,13 +122,18 @@ impl Receiver {
         }
     }
 
-    fn read(&self, delivery: Delivery) -> Read {
+    /// Reads a message; its record is not read yet.
+    fn read(&self, delivery: Delivery, received_ms: i64) -> Parcel {
         let (message, filter) = (delivery.message(), &self.carrier.subscription.filter);
         let copy = Arc::new(Copy::read(&self.group, message).filtered(filter, message));
-        Read {
+        Parcel {
             hold: self.in_hand.take(&copy.key),
             copy,
+            standing: None,
+            read_at: Instant::now(),
+            received_ms,
             delivery,
+            held: Some(self.carrier.permits.hold()),
         }
     }
 
@@ -135,43 +141,31 @@ impl Receiver {
     /// notification that is well-formed. What can't be looked up is dropped and comes back.
     async fn set_malformed_aside(
         &self,
-        batch: Vec<Read>,
+        batch: Vec<Parcel>,
         standings: &mut HashMap<Key, Standing>,
-    ) -> Vec<Read> {
+    ) -> Vec<Parcel> {
         let mut kept = Vec::with_capacity(batch.len());
-        for mut read in batch {
-            let claims = read.copy.reading == Reading::Malformed;
-            if claims && standings.contains_key(&read.copy.key) {
+        for mut parcel in batch {
+            let claims = parcel.copy.reading == Reading::Malformed;
+            if claims && standings.contains_key(&parcel.copy.key) {
                 let record = &self.carrier.record;
-                match record.is_of_malformed(&read.copy.key).await {
+                match record.is_of_malformed(&parcel.copy.key).await {
                     // Its own row, or that of another as bad.
                     Ok(true) => {}
                     Ok(false) => {
-                        read.hold = None;
-                        let aside = Arc::new(read.copy.set_aside(read.delivery.message()));
-                        read.hold = self.in_hand.take(&aside.key);
+                        parcel.hold = None;
+                        let aside = Arc::new(parcel.copy.set_aside(parcel.delivery.message()));
+                        parcel.hold = self.in_hand.take(&aside.key);
                         let rows = record.read(std::slice::from_ref(&aside.key)).await;
                         let Ok(rows) = rows else { continue };
                         standings.extend(rows);
-                        read.copy = aside;
+                        parcel.copy = aside;
                     }
                     Err(_) => continue,
                 }
             }
-            kept.push(read);
+            kept.push(parcel);
         }
         kept
-    }
-
-    /// The batch's rows, however long the store takes to answer; `None` once the process stops.
-    async fn standings(&self, keys: &[Key]) -> Option<HashMap<Key, Standing>> {
-        let mut backoff = Backoff::new();
-        loop {
-            if let Ok(standings) = self.carrier.record.read(keys).await {
-                return Some(standings);
-            }
-            let soft = self.carrier.shutdown.soft();
-            soft.run_until_cancelled(backoff.wait()).await?;
-        }
     }
 }

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use self::assemble::Notifier;
 use crate::api;
+use crate::carry::Shelf;
 use crate::config::Config;
 use crate::record::{Record, RecordOptions};
 use crate::seal::Sealer;
@@ -94,9 +95,12 @@ impl Notifier {
             let run = refresher.run(refreshing.clone());
             refreshing.unless_forced(run).await
         });
-        for receiver in self.receivers {
+        for (receiver, on_shelf) in self.receivers {
             let shutdown = shutdown.clone();
-            loops.spawn(async move { shutdown.unless_forced(receiver.run()).await });
+            loops.spawn(async move {
+                let run = Box::pin(receiver.run(on_shelf));
+                shutdown.unless_forced(run).await
+            });
         }
         let (resender, resending) = (self.resender, shutdown.clone());
         loops.spawn(async move {
@@ -148,7 +152,7 @@ impl Notifier {
 fn record_options(config: &Config, sealer: Sealer) -> RecordOptions {
     RecordOptions {
         sealer,
-        places: config.notifier.permits * config.subscriptions.len(),
+        places: (config.notifier.permits + Shelf::AT_ONCE) * config.subscriptions.len(),
         write_deadline: config.notifier.write_deadline(),
         worker: config.notifier.worker(),
     }

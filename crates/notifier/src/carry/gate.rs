@@ -13,6 +13,7 @@ use crate::copy::Copy;
 use crate::decide::{self, Decision, ParkReason};
 use crate::directory::Line;
 use crate::endpoint::{Endpoint, Target};
+use crate::lane::Busy;
 use crate::parking;
 
 /// A line with its endpoint as it is now.
@@ -33,6 +34,17 @@ impl Carrier {
     pub(super) fn destination(&self, copy: &Copy) -> EndpointId {
         let nobody = || EndpointId::new("-").expect("a dash is a name");
         self.endpoint_of(copy).cloned().unwrap_or_else(nobody)
+    }
+
+    /// The lane that would turn this copy away at this moment, and why. Whatever else may be the matter
+    /// with its endpoint is [`Carrier::gate`]'s business.
+    pub(super) fn refused_at_the_door(&self, copy: &Copy) -> Option<(Arc<Line>, Busy)> {
+        let line = self.directory.line(self.endpoint_of(copy)?)?;
+        if line.endpoint().operation != Operation::Open {
+            return None;
+        }
+        let busy = line.lane.refuses(self.company())?;
+        Some((line, busy))
     }
 
     /// The endpoint to ring, or what to do instead.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use notification::DeadReason;
 
+use super::shelf::Away;
 use super::{Carrier, Parcel, millis};
 use crate::alarm;
 use crate::decide::{self, Decision, ParkReason};
@@ -29,16 +30,9 @@ impl Carrier {
         settle::rest(parcel.delivery, &parcel.copy.key, delay, &self.meters).await;
     }
 
-    /// Its endpoint is paused: back after a while, nothing counted. At its first hold it is put on
-    /// record, so that it is accepted and can be seen; a resend, so that it is not sent anew.
+    /// Its endpoint is paused: back after a while, nothing counted.
     pub(super) async fn hold(&self, parcel: Parcel, delay: Duration) {
-        if parcel.standing.is_none_or(|row| !row.seen) {
-            let due_ms = self.clock.now_ms();
-            if self.write(&parcel, Event::Held { due_ms }).await.is_none() {
-                return;
-            }
-        }
-        self.rest(parcel, delay).await;
+        self.shelve(parcel, Away::Held(delay)).await;
     }
 
     /// The subscription's filter leaves it out (N9).
@@ -81,11 +75,7 @@ impl Carrier {
                 .decided(&Decision::Die(DeadReason::ParkedTooLong));
             return self.die(parcel, DeadReason::ParkedTooLong).await;
         }
-        let reason = match busy {
-            Busy::Full => ParkReason::NoSlot,
-            Busy::Open(_) => ParkReason::BreakerOpen,
-            Busy::AskedToWait(_) => ParkReason::AskedToWait,
-        };
+        let reason = busy.into();
         self.meters.decided(&Decision::Park(reason));
         let step = lane.put_away(busy, &self.sleepers, fastrand::f64());
         self.park_for(parcel, reason, step).await;
@@ -101,16 +91,43 @@ impl Carrier {
     }
 
     async fn park_for(&self, parcel: Parcel, reason: ParkReason, step: Duration) {
-        let step_ms = service::clock::millis(step);
-        let next_due_ms = self.clock.now_ms().saturating_add(step_ms);
-        let event = Event::Parked {
-            reason,
-            next_due_ms,
-            step_ms,
-        };
-        if self.write(&parcel, event).await.is_some() {
-            self.rest(parcel, step).await;
+        self.shelve(parcel, Away::Parked(reason, step)).await;
+    }
+
+    /// Leaves it on the shelf, or puts it away now if that is full.
+    async fn shelve(&self, parcel: Parcel, away: Away) {
+        match self.shelf.place() {
+            Some(place) => place.take(parcel, away),
+            None => self.put_away(parcel, away).await,
         }
+    }
+
+    /// Writes down what is to be written and gives it back to the broker for as long as it is put away. What is
+    /// held is put on record at its first hold, so that it is accepted and can be seen; a resend, so that it is not
+    /// sent anew.
+    pub(super) async fn put_away(&self, parcel: Parcel, away: Away) {
+        let now_ms = self.clock.now_ms();
+        let (event, step) = match away {
+            Away::Parked(reason, step) | Away::Unread(reason, step) => {
+                let step_ms = service::clock::millis(step);
+                let event = Event::Parked {
+                    reason,
+                    next_due_ms: now_ms.saturating_add(step_ms),
+                    step_ms,
+                };
+                (Some(event), step)
+            }
+            Away::Held(delay) => {
+                let first = parcel.standing.is_none_or(|row| !row.seen);
+                (first.then_some(Event::Held { due_ms: now_ms }), delay)
+            }
+        };
+        if let Some(event) = event
+            && self.write(&parcel, event).await.is_none()
+        {
+            return;
+        }
+        self.rest(parcel, step).await;
     }
 
     /// Lets it die without an attempt (N4, class `pipeline`).
@@ -132,6 +149,16 @@ impl Carrier {
                 drop(parcel.hold);
             }
             Moved::No => self.rest(parcel, LOOK_AGAIN).await,
+        }
+    }
+}
+
+impl From<Busy> for ParkReason {
+    fn from(busy: Busy) -> Self {
+        match busy {
+            Busy::Full => Self::NoSlot,
+            Busy::Open(_) => Self::BreakerOpen,
+            Busy::AskedToWait(_) => Self::AskedToWait,
         }
     }
 }

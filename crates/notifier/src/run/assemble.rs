@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::api::{ApiState, Subscribed};
-use crate::carry::{Carrier, Others, Permits};
+use crate::carry::{Carrier, OnShelf, Others, Permits, Shelf};
 use crate::config::{Config, Destination, SubscriptionConfig};
 use crate::decide::Rules;
 use crate::directory::{Directory, Refresher};
@@ -51,7 +51,7 @@ pub(super) struct Notifier {
     subscribed: Vec<Subscribed>,
     watched: Vec<Watched>,
     started_ms: i64,
-    pub(super) receivers: Vec<Receiver>,
+    pub(super) receivers: Vec<(Receiver, OnShelf)>,
     pub(super) resender: Resender,
     pub(super) tokens: Tokens,
     pub(super) dlq: Option<DlqReader>,
@@ -134,6 +134,7 @@ impl Notifier {
             let watched = (subscription.group.clone(), consumer.lookout());
             notifier.overdue.groups.push(watched);
             let permits = Permits::new(config.notifier.permits);
+            let (shelf, on_shelf) = Shelf::new();
             let meters = Arc::<Meters>::default();
             notifier.watched.push(Watched {
                 group: subscription.group.clone(),
@@ -147,7 +148,7 @@ impl Notifier {
                 endpoint: subscription.endpoint.clone(),
                 ladders: ladders.clone(),
             });
-            notifier.receivers.push(Receiver {
+            let receiver = Receiver {
                 group: subscription.group.clone(),
                 consumer,
                 carrier: Arc::new(Carrier {
@@ -161,6 +162,7 @@ impl Notifier {
                         longest_deferral: config.notifier.longest_deferral,
                     },
                     permits,
+                    shelf,
                     meters,
                     others: match subscription.endpoint {
                         Destination::One(_) => Others::None,
@@ -173,7 +175,8 @@ impl Notifier {
                 }),
                 in_hand: in_hand.clone(),
                 tasks: notifier.tasks.clone(),
-            });
+            };
+            notifier.receivers.push((receiver, on_shelf));
         }
         Ok(notifier)
     }

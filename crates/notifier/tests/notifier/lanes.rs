@@ -222,6 +222,48 @@ async fn two_groups_that_name_one_endpoint_share_its_lane() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_closed_lane_keeps_out_is_put_away_only_if_its_record_says_that_it_waits() {
+    let world = World::new().await;
+    let mut config = world.config();
+    let long = Duration::from_secs(300);
+    let endpoint = &mut config.endpoints[0];
+    endpoint.timeout = Duration::from_millis(200);
+    endpoint.breaker = BreakerConfig::On(BreakerRule {
+        failures: 10,
+        first: long,
+        longest: long,
+    });
+    let notifier = Running::start(config).await;
+    let delivered = envelope();
+    let tx_no = delivered.notification.tx_no;
+    world.send(&delivered).await;
+    notifier.until(tx_no, "delivered").await;
+    world.receiver.script(|_, _| Behaviour::Hang);
+    let mut waiting = Vec::new();
+    // Of several one after another, the last finds the lane closed.
+    let last = loop {
+        let sent = world.transfer().await;
+        waiting.push(sent);
+        let view = eventually("on record", async || notifier.find(sent).await).await;
+        if view.notification.parks > 0 {
+            break view.notification;
+        }
+        assert!(waiting.len() < 20, "the breaker opens");
+    };
+    assert_eq!(last.attempts, 0, "it was kept out unrung");
+    for _ in 0..3 {
+        world.send(&delivered).await;
+    }
+    eventually("copies of what is delivered are acknowledged", async || {
+        (world.left("bank2") == waiting.len() as u64).then_some(())
+    })
+    .await;
+    let view = notifier.find(tx_no).await.unwrap();
+    assert_eq!((view.attempts.len(), view.notification.parks), (1, 0));
+    notifier.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_does_not_answer_is_left_alone_and_its_messages_use_no_rung() {
     let world = World::new().await;
     world.receiver.script(|_, _| Behaviour::Hang);

@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long, env = "RINGBACK_LADDER", value_name = "LADDER")]
     pub ladder: Option<Ladder>,
     /// Bring to the dead-letter topic what the record holds and the topic lacks
-    #[arg(long)]
+    #[arg(long, env = "RINGBACK_MEND", value_parser = clap::builder::FalseyValueParser::new())]
     pub mend: bool,
     /// The operator's token, for --mend [default: as the data folder holds it]
     #[arg(long, env = "RINGBACK_TOKEN", value_name = "TOKEN")]

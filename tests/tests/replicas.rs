@@ -9,12 +9,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use database::Database;
 use demo::{Bank, Posted, ServiceKind, World, eventually};
 use notification::api::notifier::NotificationView;
 use notification::{BusinessState, NotificationState, TxNo};
+use ringback::config::{File, compose};
 use ringback_tests::settings::effort;
 use ringback_tests::{
-    BankRun, Behaviour, FakeReceiver, PATIENCE, Replica, Setting, TestStage, under_test,
+    BankRun, Behaviour, FakeReceiver, PATIENCE, Replica, Setting, Straight, TestStage, under_test,
 };
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -188,4 +190,92 @@ async fn a_second_bank1_answers_the_check_backs_of_one_that_is_gone_for_good() {
     }
     run.balances(&world, PATIENCE).await;
     other.stop().await;
+}
+
+/// How often the notifiers of a stage have logged this event.
+fn logged(on: &TestStage, event: &str) -> usize {
+    let needle = format!("\"event\":\"{event}\"");
+    let files = std::fs::read_dir(on.folder.logs()).unwrap();
+    let files = files.map(|file| file.unwrap().path());
+    let notifiers = files.filter(|path| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        name.starts_with("notifier")
+    });
+    let texts = notifiers.map(|path| std::fs::read_to_string(path).unwrap());
+    texts.map(|text| text.matches(&needle).count()).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_notifiers_tell_an_alarm_once_and_whoever_lives_tells_its_end() {
+    let (receiver, pager) = (FakeReceiver::start().await, FakeReceiver::start().await);
+    receiver.otherwise(Behaviour::Answer(500, "not yet".to_owned()));
+    pager.otherwise(Behaviour::Answer(204, String::new()));
+    let (url, page) = (receiver.url(), pager.url());
+    let setting = Setting {
+        ladder: "fixed(1s, 90)",
+        config: Box::new(move |text| {
+            let bank2 = text.lines().find(|line| line.starts_with("url = "));
+            let to_receiver = format!("url = \"{url}\"\nbreaker = \"off\"");
+            let text = text.replace(bank2.unwrap(), &to_receiver);
+            let early = "[notifier]\noldest_waiting = \"2s\"\n";
+            let text = text.replace("[notifier]\n", early);
+            let secret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+            format!(
+                "{text}\n[alarm]\nwebhook = \"{page}\"\nsecrets = [\"{secret}\"]\n\
+                 wait = \"1s\"\ninterval = \"1s\"\nquiet = \"10s\"\n"
+            )
+        }),
+        ..Setting::default()
+    };
+    let mut on = TestStage::raise(under_test!(), setting).await;
+    let other = Replica::beside(&on, under_test!(), ServiceKind::Notifier).await;
+    let told = || {
+        let rings = pager.rings().into_iter();
+        let notices = rings.map(|ring| serde_json::from_slice(&ring.body).unwrap());
+        let told = notices.filter(|notice: &serde_json::Value| notice["name"] == "oldest_waiting");
+        told.collect::<Vec<_>>()
+    };
+    let tx_no = on.world.fresh_tx_no();
+    Straight::to(&on).await.send(&[tx_no]).await;
+    let file = File::read(&on.folder.path().join("ringback.toml")).unwrap();
+    let store = compose::database("notifier", &file, None, on.folder.path()).unwrap();
+    let store = Database::open(&store).await.unwrap();
+    // Who dies before that is followed by one that tells it again.
+    let written_down = async || {
+        let text = "SELECT COUNT(*) FROM alarm_sight WHERE worker = '' AND name = 'oldest_waiting'";
+        let mut db = store.read().await.unwrap();
+        let count: i64 = sqlx::query_scalar(text).fetch_one(&mut *db).await.unwrap();
+        count > 0
+    };
+    eventually("both have seen it, and it is told", PATIENCE, || async {
+        let both = logged(&on, "oldest_waiting") >= 2;
+        Ok((both && !told().is_empty() && written_down().await).then_some(()))
+    })
+    .await
+    .unwrap();
+
+    // When the one that told is killed, and the receiver is repaired.
+    let teller = told()[0]["worker"].as_str().unwrap().to_owned();
+    let of_the_stage = service::worker::of(on.stage.notifier.pid().unwrap());
+    if teller == of_the_stage {
+        on.stage.notifier.kill9().await.unwrap();
+    } else {
+        other.kill9().await;
+    }
+    receiver.otherwise(Behaviour::Answer(200, String::new()));
+
+    // Then the other tells the end, and nothing was told twice.
+    eventually("its end", PATIENCE * 2, || async {
+        let end = told().iter().any(|notice| notice["state"] == "resolved");
+        Ok(end.then_some(()))
+    })
+    .await
+    .unwrap();
+    let told = told();
+    let states: Vec<&str> = told
+        .iter()
+        .filter_map(|notice| notice["state"].as_str())
+        .collect();
+    assert_eq!(states, ["firing", "resolved"], "{told:?}");
+    assert_ne!(told[1]["worker"], teller);
 }

@@ -4,14 +4,21 @@
 //! event, so that what comes together is told together, and then at most once an interval, with what has changed
 //! since. What ended before it was told is not told: it stands in the log.
 
+mod merge;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::catalogue::{self, Alarm, Ends};
 use crate::notice::{Notice, State, Subject};
 
+pub(crate) use merge::{AllTold, Sight, Told};
+
 /// More subjects of one name than this are counted together, as one.
 const MOST_SUBJECTS: usize = 10_000;
+
+/// The longest name of a subject, in characters.
+const LONGEST_ABOUT: usize = 400;
 
 /// What those are called.
 const OTHERS: &str = "others";
@@ -226,7 +233,7 @@ fn state(ended: bool) -> State {
 fn about(alarm: &Alarm, fields: &BTreeMap<String, String>) -> String {
     let named = |field: &&str| Some(format!("{field}={}", fields.get(*field)?));
     let parts: Vec<String> = alarm.about.iter().filter_map(named).collect();
-    parts.join(" ")
+    parts.join(" ").chars().take(LONGEST_ABOUT).collect()
 }
 
 fn ms(span: Duration) -> i64 {

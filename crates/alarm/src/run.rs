@@ -12,9 +12,13 @@ use crate::config::Config;
 use crate::listen::Heard;
 use crate::notice::{Notice, State};
 use crate::send::Senders;
+use crate::shared::{Shared, ToTell};
 
 /// How often the board is looked at.
 const TICK: Duration = Duration::from_millis(500);
+
+/// What is kept of the events that are heard during a look at the other replicas.
+const MOST_HEARD: usize = 65_536;
 
 /// Notices that wait for a webhook that does not answer; more push out nothing and are only logged.
 const MOST_UNSENT: usize = 256;
@@ -29,30 +33,41 @@ pub struct Process {
 }
 
 /// Folds what is heard and sends what is to be told, until the process ends. Without a webhook and a command it
-/// writes the folded alarms to the log.
+/// writes the folded alarms to the log. Replicas that are given one `store`, whose tables are there sooner or later,
+/// tell as one; where nobody is told but the log, each has its own.
 ///
 /// # Errors
 /// The configuration is refused, or names a file that can't be read.
 pub async fn run(
     config: Config,
     process: Process,
+    store: Option<database::Config>,
     heard: Heard,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     config.check()?;
-    let (queue, unsent) = mpsc::channel(MOST_UNSENT);
+    let somebody = config.webhook.is_some() || !config.command.is_empty();
+    let shared = store.filter(|_| somebody);
+    let shared = shared.map(|store| Shared::new(store, &process.worker, config.rules()));
+    let (queue, unsent) = mpsc::channel::<ToTell>(MOST_UNSENT);
     let senders = Senders::new(&config, process)?;
     let sending = tokio::spawn({
         let shutdown = shutdown.clone();
         async move { shutdown.unless_forced(senders.run(unsent)).await }
     });
-    fold(&config, heard, queue, &shutdown).await;
+    fold(&config, heard, queue, shared, &shutdown).await;
     let _forced = sending.await?.is_none();
     Ok(())
 }
 
 /// Until the soft phase of the shutdown: what is told last is what was due by then.
-async fn fold(config: &Config, heard: Heard, queue: mpsc::Sender<Notice>, shutdown: &Shutdown) {
+async fn fold(
+    config: &Config,
+    heard: Heard,
+    queue: mpsc::Sender<ToTell>,
+    mut shared: Option<Shared>,
+    shutdown: &Shutdown,
+) {
     let Heard { mut events, missed } = heard;
     let soft = shutdown.soft();
     let mut board = Board::new(config.rules());
@@ -60,10 +75,10 @@ async fn fold(config: &Config, heard: Heard, queue: mpsc::Sender<Notice>, shutdo
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = soft.cancelled() => return,
+            () = soft.cancelled() => break,
             event = events.recv() => match event {
                 Some(event) => board.hear(event),
-                None => return,
+                None => break,
             },
             _ = tick.tick() => {
                 let now_ms = service::clock::now_ms();
@@ -71,12 +86,50 @@ async fn fold(config: &Config, heard: Heard, queue: mpsc::Sender<Notice>, shutdo
                 if lost > 0 {
                     board.hear(not_heard(lost, now_ms));
                 }
+                if let Some(shared) = &mut shared {
+                    let looking = look(shared, &mut board, &mut events);
+                    for to_tell in soft.run_until_cancelled(looking).await.into_iter().flatten() {
+                        tell(config, &queue, to_tell);
+                    }
+                    if !shared.is_alone(&mut board) {
+                        continue;
+                    }
+                }
                 for notice in board.due(now_ms) {
-                    tell(config, &queue, notice);
+                    tell(config, &queue, notice.into());
                 }
             }
         }
     }
+    drop(queue);
+    if let Some(shared) = shared {
+        shared.finish().await;
+    }
+}
+
+/// Looks at the other replicas if it is time to, and goes on hearing meanwhile.
+async fn look(
+    shared: &mut Shared,
+    board: &mut Board,
+    events: &mut mpsc::Receiver<Event>,
+) -> Vec<ToTell> {
+    if !shared.is_due() {
+        return Vec::new();
+    }
+    let mut heard = Vec::new();
+    let to_tell = {
+        let mut looking = std::pin::pin!(shared.look(board, service::clock::now_ms()));
+        loop {
+            tokio::select! {
+                to_tell = &mut looking => break to_tell,
+                Some(event) = events.recv(), if heard.len() < MOST_HEARD => heard.push(event),
+            }
+        }
+    };
+    for event in heard {
+        board.hear(event);
+    }
+    to_tell
 }
 
 fn not_heard(lost: u64, at_ms: i64) -> Event {
@@ -87,8 +140,9 @@ fn not_heard(lost: u64, at_ms: i64) -> Event {
     }
 }
 
-fn tell(config: &Config, queue: &mpsc::Sender<Notice>, notice: Notice) {
-    let Notice { name, firing, .. } = &notice;
+fn tell(config: &Config, queue: &mpsc::Sender<ToTell>, to_tell: ToTell) {
+    let notice = &to_tell.notice;
+    let Notice { name, firing, .. } = notice;
     let subjects: Vec<&str> = notice.subjects.iter().map(|s| s.about.as_str()).collect();
     let (subjects, severity) = (subjects.join(", "), notice.severity);
     match notice.state {
@@ -97,7 +151,12 @@ fn tell(config: &Config, queue: &mpsc::Sender<Notice>, notice: Notice) {
         }
         State::Resolved => tracing::info!(event = "alarm_resolved", alarm = name, subjects),
     }
-    if config.tells(&notice.name, notice.severity) && queue.try_send(notice).is_err() {
+    if !config.tells(name, severity) {
+        to_tell.has_gone();
+        return;
+    }
+    if let Err(unsent) = queue.try_send(to_tell) {
         tracing::error!(event = "alarm_not_sent", error = "too many wait to be sent");
+        unsent.into_inner().has_gone();
     }
 }

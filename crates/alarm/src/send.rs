@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::notice::Notice;
 use crate::run::Process;
+use crate::shared::ToTell;
 
 /// The deadline over one request or one run of the command.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -77,9 +78,10 @@ impl Senders {
     }
 
     /// Sends what comes, until nothing comes any more.
-    pub(crate) async fn run(self, mut notices: mpsc::Receiver<Notice>) {
-        while let Some(notice) = notices.recv().await {
-            self.send(&notice).await;
+    pub(crate) async fn run(self, mut queue: mpsc::Receiver<ToTell>) {
+        while let Some(to_tell) = queue.recv().await {
+            self.send(&to_tell.notice).await;
+            to_tell.has_gone();
         }
     }
 

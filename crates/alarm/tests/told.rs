@@ -76,7 +76,7 @@ async fn an_outage_is_told_once_and_its_end_once_signed_and_to_the_command_too()
         worker: "here:1".to_owned(),
     };
     let shutdown = Shutdown::new();
-    let running = tokio::spawn(alarm::run(config, process, heard, shutdown.clone()));
+    let running = tokio::spawn(alarm::run(config, process, None, heard, shutdown.clone()));
 
     let log = tracing::subscriber::set_default(tracing_subscriber::registry().with(ears));
     for _ in 0..1000 {

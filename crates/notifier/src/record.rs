@@ -101,6 +101,11 @@ pub const MIGRATIONS: Migrations = Migrations {
             "parked",
             include_str!("../../../sql/notifier/0010_parked.sql"),
         ),
+        (
+            11,
+            "alarm",
+            include_str!("../../../sql/notifier/0011_alarm.sql"),
+        ),
     ],
 };
 

@@ -23,7 +23,7 @@ pub async fn broker(args: BrokerArgs) -> Outcome {
         ladder: args.ladder.ladder,
         ..overrides(&args.common)
     };
-    let place = prepare(&args.common, "broker")?;
+    let place = prepare(&args.common, "broker", |_, _| Ok(None))?;
     let scraped = match place.file.broker.embedded.metrics_listen {
         Some(address) => Some(service::http::bind(address).await?),
         None => None,
@@ -62,7 +62,9 @@ pub async fn notifier(args: NotifierArgs) -> Outcome {
         database: args.database.database,
         ..overrides(&args.common)
     };
-    let place = prepare(&args.common, "notifier")?;
+    let place = prepare(&args.common, "notifier", |file, data| {
+        compose::database("notifier", file, over.database.as_deref(), data).map(Some)
+    })?;
     let config = compose::notifier(place.file, &over, &place.data, &place.token)
         .map_err(named(&place.config))?;
     Box::pin(notifier::run(config, place.shutdown, |address| {
@@ -81,7 +83,7 @@ pub async fn bank1(args: Bank1Args) -> Outcome {
         database: args.database.database,
         ..overrides(&args.common)
     };
-    let place = prepare(&args.common, "bank1")?;
+    let place = prepare(&args.common, "bank1", |_, _| Ok(None))?;
     let config = compose::bank1(place.file, &over, &place.data, &place.token)
         .map_err(named(&place.config))?;
     Box::pin(banks::bank1::run(config, place.shutdown, |address| {
@@ -99,7 +101,7 @@ pub async fn bank2(args: Bank2Args) -> Outcome {
         database: args.database.database,
         ..overrides(&args.common)
     };
-    let place = prepare(&args.common, "bank2")?;
+    let place = prepare(&args.common, "bank2", |_, _| Ok(None))?;
     let config = compose::bank2(place.file, &over, &place.data).map_err(named(&place.config))?;
     Box::pin(banks::bank2::run(config, place.shutdown, |address| {
         announce("bank2", address)

@@ -64,8 +64,13 @@ pub(super) fn named(config: &Path) -> impl FnOnce(Failure) -> Failure {
     }
 }
 
-/// Makes the folder, starts the log, reads (or makes) configuration and token, and listens for signals.
-pub(super) fn prepare(common: &Common, service: &str) -> Result<Place, Failure> {
+/// Makes the folder, starts the log, reads (or makes) configuration and token, and listens for signals. `store` says
+/// where the replicas of a service tell their alarms as one.
+pub(super) fn prepare(
+    common: &Common,
+    service: &str,
+    store: impl FnOnce(&File, &Path) -> Result<Option<database::Config>, Failure>,
+) -> Result<Place, Failure> {
     let folder = |error: std::io::Error| {
         let folder = common.data.data_dir.display();
         Failure::operation(format!("the data folder {folder} can't be used: {error}"))
@@ -108,7 +113,8 @@ pub(super) fn prepare(common: &Common, service: &str) -> Result<Place, Failure> 
         .map_err(|invalid| named(&config)(Failure::usage(invalid.to_string())))?;
     let spans = Exporter::start(&file.telemetry, service)
         .map_err(|error| named(&config)(Failure::usage(format!("{error:#}"))))?;
-    let telling = alarm::run(alarms, process, heard, shutdown.clone());
+    let store = store(&file, &data).map_err(named(&config))?;
+    let telling = alarm::run(alarms, process, store, heard, shutdown.clone());
     Ok(Place {
         data,
         config,

@@ -18,7 +18,7 @@ declare -A may=(
   [rocketmq]="rocketmq-wire" [broker]="rocketmq-wire"
   [producer]="notification rocketmq database service" [notifier]="notification rocketmq database service"
   [receiver]="notification database service" [banks]="notification producer receiver database service"
-  [demo]="notification rocketmq" [alarm]="notification service"
+  [demo]="notification rocketmq" [alarm]="notification database service"
 )
 for crate in "${!may[@]}"; do
   tree=$(cargo tree --locked -p "$crate" --edges normal --prefix none --format '{p}' --depth 1)

@@ -161,6 +161,10 @@ impl Group {
                 entry.ended = entry.ended || now_ms - entry.last_ms >= ms(rules.quiet);
             }
         }
+        // A clock that was set back must not silence it for that long.
+        let longest = ms(rules.interval.max(rules.wait));
+        self.next_ms = self.next_ms.min(now_ms.saturating_add(longest));
+        self.told_ms = self.told_ms.map(|told_ms| told_ms.min(now_ms));
         if now_ms < self.next_ms {
             return None;
         }

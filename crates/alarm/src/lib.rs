@@ -20,5 +20,5 @@ mod shared;
 
 pub use config::Config;
 pub use listen::{Ears, Heard, listen};
-pub use notice::{Notice, State, Subject};
-pub use run::{Process, run};
+pub use notice::{Notice, Process, State, Subject};
+pub use run::run;

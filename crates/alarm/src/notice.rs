@@ -16,6 +16,15 @@ pub enum State {
     Resolved,
 }
 
+/// Whose alarms they are.
+#[derive(Debug, Clone)]
+pub struct Process {
+    /// `notifier`, `bank1`, …
+    pub service: String,
+    /// `host:pid`.
+    pub worker: String,
+}
+
 /// One alarm at one moment. `key` is the same for every notice of an alarm, so that a paging service
 /// can fold them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

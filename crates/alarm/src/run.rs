@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use service::shutdown::Shutdown;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::board::{Board, Event};
 use crate::config::Config;
 use crate::listen::Heard;
-use crate::notice::{Notice, State};
-use crate::send::Senders;
-use crate::shared::{Shared, ToTell};
+use crate::notice::{Notice, Process, State};
+use crate::send;
+use crate::shared::{Outgoing, Shared, ToTell};
 
 /// How often the board is looked at.
 const TICK: Duration = Duration::from_millis(500);
@@ -23,13 +24,10 @@ const MOST_HEARD: usize = 65_536;
 /// Notices that wait for a webhook that does not answer; more push out nothing and are only logged.
 const MOST_UNSENT: usize = 256;
 
-/// Whose alarms they are.
-#[derive(Debug, Clone)]
-pub struct Process {
-    /// `notifier`, `bank1`, …
-    pub service: String,
-    /// `host:pid`.
-    pub worker: String,
+/// What waits to be sent to one destination.
+struct Queue {
+    to: &'static str,
+    queue: mpsc::Sender<Outgoing>,
 }
 
 /// Folds what is heard and sends what is to be told, until the process ends. Without a webhook and a command it
@@ -49,14 +47,18 @@ pub async fn run(
     let somebody = config.webhook.is_some() || !config.command.is_empty();
     let shared = store.filter(|_| somebody);
     let shared = shared.map(|store| Shared::new(store, &process.worker, config.rules()));
-    let (queue, unsent) = mpsc::channel::<ToTell>(MOST_UNSENT);
-    let senders = Senders::new(&config, process)?;
-    let sending = tokio::spawn({
+    let (mut queues, mut sending) = (Vec::new(), JoinSet::new());
+    for destination in send::destinations(&config, &process)? {
+        let (queue, unsent) = mpsc::channel(MOST_UNSENT);
+        let to = destination.name();
+        queues.push(Queue { to, queue });
         let shutdown = shutdown.clone();
-        async move { shutdown.unless_forced(senders.run(unsent)).await }
-    });
-    fold(&config, heard, queue, shared, &shutdown).await;
-    let _forced = sending.await?.is_none();
+        sending.spawn(async move { shutdown.unless_forced(destination.run(unsent)).await });
+    }
+    fold(&config, heard, queues, shared, &shutdown).await;
+    while let Some(ended) = sending.join_next().await {
+        let _forced = ended?.is_none();
+    }
     Ok(())
 }
 
@@ -64,7 +66,7 @@ pub async fn run(
 async fn fold(
     config: &Config,
     heard: Heard,
-    queue: mpsc::Sender<ToTell>,
+    queues: Vec<Queue>,
     mut shared: Option<Shared>,
     shutdown: &Shutdown,
 ) {
@@ -89,19 +91,19 @@ async fn fold(
                 if let Some(shared) = &mut shared {
                     let looking = look(shared, &mut board, &mut events);
                     for to_tell in soft.run_until_cancelled(looking).await.into_iter().flatten() {
-                        tell(config, &queue, to_tell);
+                        tell(config, &queues, to_tell);
                     }
                     if !shared.is_alone(&mut board) {
                         continue;
                     }
                 }
                 for notice in board.due(now_ms) {
-                    tell(config, &queue, notice.into());
+                    tell(config, &queues, notice.into());
                 }
             }
         }
     }
-    drop(queue);
+    drop(queues);
     if let Some(shared) = shared {
         shared.finish().await;
     }
@@ -140,7 +142,7 @@ fn not_heard(lost: u64, at_ms: i64) -> Event {
     }
 }
 
-fn tell(config: &Config, queue: &mpsc::Sender<ToTell>, to_tell: ToTell) {
+fn tell(config: &Config, queues: &[Queue], to_tell: ToTell) {
     let notice = &to_tell.notice;
     let Notice { name, firing, .. } = notice;
     let subjects: Vec<&str> = notice.subjects.iter().map(|s| s.about.as_str()).collect();
@@ -155,8 +157,15 @@ fn tell(config: &Config, queue: &mpsc::Sender<ToTell>, to_tell: ToTell) {
         to_tell.has_gone();
         return;
     }
-    if let Err(unsent) = queue.try_send(to_tell) {
-        tracing::error!(event = "alarm_not_sent", error = "too many wait to be sent");
-        unsent.into_inner().has_gone();
+    let told = to_tell.into_outgoing(queues.len());
+    for Queue { to, queue } in queues {
+        if let Err(unsent) = queue.try_send(told.clone()) {
+            tracing::error!(
+                event = "alarm_not_sent",
+                what = to,
+                error = "too many wait to be sent"
+            );
+            unsent.into_inner().was_given_up();
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Carries notices to a webhook and to a command, in order, each tried until it is through or too old.
+//! Carries notices to a webhook and to a command, to each in order, each tried until it is through or too old.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -14,9 +14,8 @@ use tokio::process::Command;
 use tokio::sync::mpsc;
 
 use crate::config::Config;
-use crate::notice::Notice;
-use crate::run::Process;
-use crate::shared::ToTell;
+use crate::notice::{Notice, Process};
+use crate::shared::Outgoing;
 
 /// The deadline over one request or one run of the command.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -30,11 +29,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// A notice that could not be sent for this long is given up: newer ones wait behind it.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Where notices go.
-pub(crate) struct Senders {
+/// Where notices go. Each has a queue of its own: one that does not answer keeps no other waiting.
+pub(crate) struct Destination {
     process: Process,
-    webhook: Option<Webhook>,
-    command: Option<Vec<String>>,
+    way: Way,
+}
+
+enum Way {
+    Webhook(Webhook),
+    Command(Vec<String>),
 }
 
 struct Webhook {
@@ -57,49 +60,65 @@ struct Message<'a> {
     notice: &'a Notice,
 }
 
-impl Senders {
-    pub(crate) fn new(config: &Config, process: Process) -> anyhow::Result<Self> {
-        let webhook = match &config.webhook {
-            None => None,
-            Some(url) => Some(Webhook {
-                client: build(&HttpOptions {
-                    timeout: DEADLINE,
-                    ..HttpOptions::default()
-                })?,
-                url: url.clone(),
-                secrets: config.read_secrets()?,
-            }),
-        };
-        Ok(Self {
-            process,
-            webhook,
-            command: (!config.command.is_empty()).then(|| config.command.clone()),
-        })
+/// Those that the configuration names.
+///
+/// # Errors
+/// A secret can't be read.
+pub(crate) fn destinations(config: &Config, process: &Process) -> anyhow::Result<Vec<Destination>> {
+    let mut ways = Vec::new();
+    if let Some(url) = &config.webhook {
+        ways.push(Way::Webhook(Webhook {
+            client: build(&HttpOptions {
+                timeout: DEADLINE,
+                ..HttpOptions::default()
+            })?,
+            url: url.clone(),
+            secrets: config.read_secrets()?,
+        }));
     }
+    if !config.command.is_empty() {
+        ways.push(Way::Command(config.command.clone()));
+    }
+    let destination = |way| Destination {
+        process: process.clone(),
+        way,
+    };
+    Ok(ways.into_iter().map(destination).collect())
+}
 
-    /// Sends what comes, until nothing comes any more.
-    pub(crate) async fn run(self, mut queue: mpsc::Receiver<ToTell>) {
-        while let Some(to_tell) = queue.recv().await {
-            self.send(&to_tell.notice).await;
-            to_tell.has_gone();
+impl Destination {
+    /// `webhook` or `command`.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.way {
+            Way::Webhook(_) => "webhook",
+            Way::Command(_) => "command",
         }
     }
 
-    async fn send(&self, notice: &Notice) {
-        let id = service::ids::uuid7(service::clock::now_ms());
+    /// Sends what comes, until nothing comes any more.
+    pub(crate) async fn run(self, mut unsent: mpsc::Receiver<Outgoing>) {
+        while let Some(outgoing) = unsent.recv().await {
+            if self.send(&outgoing.id, &outgoing.notice).await {
+                outgoing.went_out();
+            } else {
+                outgoing.was_given_up();
+            }
+        }
+    }
+
+    /// Whether it got through.
+    async fn send(&self, id: &str, notice: &Notice) -> bool {
         let message = Message {
-            id: &id,
+            id,
             key: format!("{}/{}", self.process.service, notice.name),
             service: &self.process.service,
             worker: &self.process.worker,
             notice,
         };
         let body = serde_json::to_vec(&message).expect("a notice is JSON");
-        if let Some(webhook) = &self.webhook {
-            until_through("webhook", || webhook.post(&id, &body)).await;
-        }
-        if let Some(command) = &self.command {
-            until_through("command", || give(command, &body)).await;
+        match &self.way {
+            Way::Webhook(webhook) => until_through(self.name(), || webhook.post(id, &body)).await,
+            Way::Command(command) => until_through(self.name(), || give(command, &body)).await,
         }
     }
 }
@@ -119,7 +138,9 @@ impl Webhook {
             )
             .body(body.to_vec())
             .send()
-            .await?;
+            .await
+            // Whoever has the address of such a hook may often post to it.
+            .map_err(reqwest::Error::without_url)?;
         let status = response.status();
         if !status.is_success() {
             bail!("status {}", status.as_u16());
@@ -154,19 +175,21 @@ async fn give(command: &[String], body: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether it got through in time.
 async fn until_through<F: Future<Output = anyhow::Result<()>>>(
     what: &str,
     mut attempt: impl FnMut() -> F,
-) {
+) -> bool {
     let began = Instant::now();
     let mut pause = FIRST_PAUSE;
     while let Err(error) = attempt().await {
         let given_up = began.elapsed() >= PATIENCE;
         tracing::error!(event = "alarm_not_sent", what, error = %format!("{error:#}"), given_up);
         if given_up {
-            return;
+            return false;
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+    true
 }

@@ -25,7 +25,7 @@ use crate::board::{AllTold, Board, Rules, Sight, Told};
 use crate::catalogue::{self, Ends};
 use crate::notice::Notice;
 
-pub(crate) use to_tell::ToTell;
+pub(crate) use to_tell::{Outgoing, ToTell};
 
 /// Between two looks at the others.
 const EVERY: Duration = Duration::from_secs(1);

@@ -1,5 +1,6 @@
 //! From events in the log to a webhook and a command, on real sockets and processes.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -50,6 +51,21 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     assert!(in_time.is_ok(), "not within {DEADLINE:?}: {what}");
 }
 
+/// A command that puts each notice on a line of this file.
+fn into(file: &Path) -> Vec<String> {
+    let script = "cat >> \"$0\"; echo >> \"$0\"";
+    ["sh", "-c", script, file.to_str().expect("a path in UTF-8")]
+        .map(str::to_owned)
+        .into()
+}
+
+fn lines(file: &Path) -> usize {
+    std::fs::read_to_string(file)
+        .unwrap_or_default()
+        .lines()
+        .count()
+}
+
 #[tokio::test]
 async fn an_outage_is_told_once_and_its_end_once_signed_and_to_the_command_too() {
     let (url, posts) = webhook().await;
@@ -58,14 +74,7 @@ async fn an_outage_is_told_once_and_its_end_once_signed_and_to_the_command_too()
     let config = Config {
         webhook: Some(url),
         secrets: vec![SECRET.parse().unwrap()],
-        command: [
-            "sh",
-            "-c",
-            "cat >> \"$0\"; echo >> \"$0\"",
-            told.to_str().unwrap(),
-        ]
-        .map(str::to_owned)
-        .into(),
+        command: into(&told),
         wait: Duration::from_millis(500),
         interval: Duration::from_secs(1),
         ..Config::default()
@@ -85,13 +94,7 @@ async fn an_outage_is_told_once_and_its_end_once_signed_and_to_the_command_too()
     until("the first notice", || posts.lock().unwrap().len() == 1).await;
     tracing::info!(event = "endpoint_recovered", endpoint = "bank2");
     until("the end", || posts.lock().unwrap().len() == 2).await;
-    let lines = || {
-        std::fs::read_to_string(&told)
-            .unwrap_or_default()
-            .lines()
-            .count()
-    };
-    until("the command's second run", || lines() == 2).await;
+    until("the command's second run", || lines(&told) == 2).await;
     drop(log);
     shutdown.request();
     running.await.unwrap().unwrap();
@@ -118,4 +121,36 @@ async fn an_outage_is_told_once_and_its_end_once_signed_and_to_the_command_too()
     let command = std::fs::read_to_string(&told).unwrap();
     assert!(command.starts_with("{\"id\":"), "{command}");
     assert!(command.contains("\"key\":\"notifier/endpoint_failing\""));
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_away_keeps_no_command_waiting() {
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let told = folder.path().join("told");
+    let config = Config {
+        webhook: Some(format!("http://{}/", nobody.local_addr().unwrap())),
+        secrets: vec![SECRET.parse().unwrap()],
+        command: into(&told),
+        wait: Duration::from_millis(500),
+        interval: Duration::from_secs(1),
+        ..Config::default()
+    };
+    let (ears, heard) = alarm::listen();
+    let process = Process {
+        service: "notifier".to_owned(),
+        worker: "here:1".to_owned(),
+    };
+    let shutdown = Shutdown::new();
+    let running = tokio::spawn(alarm::run(config, process, None, heard, shutdown.clone()));
+    let log = tracing::subscriber::set_default(tracing_subscriber::registry().with(ears));
+    tracing::warn!(event = "endpoint_failing", endpoint = "bank2", minutes = 5);
+    let says = |word: &str| std::fs::read_to_string(&told).is_ok_and(|told| told.contains(word));
+    until("the command's run", || says("endpoint_failing")).await;
+    tracing::info!(event = "endpoint_recovered", endpoint = "bank2");
+    until("the end", || says("\"state\":\"resolved\"")).await;
+    drop(log);
+    shutdown.force();
+    running.await.unwrap().unwrap();
 }

@@ -6,6 +6,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 const LOCK: &str = "lock";
@@ -45,7 +46,7 @@ pub struct DataFolder {
 impl DataFolder {
     /// Takes `path` for a system whose data stays: makes it if needed, locks it.
     pub fn keep(path: &Path) -> Result<DataFolder, FolderError> {
-        std::fs::create_dir_all(path).map_err(io("making data folder", path))?;
+        make(path)?;
         let folder = DataFolder {
             path: absolute(path)?,
             _lock: lock(path)?,
@@ -57,7 +58,7 @@ impl DataFolder {
     /// Takes `path` for a run that starts from nothing: empties it, but only if it carries the
     /// demo's marker or is empty.
     pub fn fresh(path: &Path) -> Result<DataFolder, FolderError> {
-        std::fs::create_dir_all(path).map_err(io("making data folder", path))?;
+        make(path)?;
         let marker = path.join(MARKER);
         if !marker.exists() && has_files(path)? {
             return Err(FolderError::NotOurs(path.to_path_buf()));
@@ -129,6 +130,13 @@ fn empty(path: &Path) -> Result<(), FolderError> {
         removed.map_err(io("removing", &old))?;
     }
     Ok(())
+}
+
+/// Makes the folder if it is not there, for its owner alone: secrets and money are in what it holds.
+fn make(path: &Path) -> Result<(), FolderError> {
+    let mut folder = std::fs::DirBuilder::new();
+    folder.recursive(true).mode(0o700);
+    folder.create(path).map_err(io("making data folder", path))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, FolderError> {

@@ -133,11 +133,11 @@ checked_text!(
     }
 );
 
-/// The alphabet of most names: `[A-Za-z0-9._-]`, 1 to 64.
+/// The alphabet of most names: `[A-Za-z0-9._-]`, 1 to 64. Not `.` and `..`: names stand in paths.
 fn plain_name(text: &str) -> Result<(), String> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    within(text, 64, "letters, digits, . _ -", |text| {
-        text.bytes().all(fits)
+    within(text, 64, "letters, digits, . _ -, not . or ..", |text| {
+        text.bytes().all(fits) && !matches!(text, "." | "..")
     })
 }
 
@@ -160,7 +160,16 @@ mod tests {
         for good in ["bank1", "a", "A.b_c-9", &"x".repeat(64), "-"] {
             assert!(Source::new(good).is_ok(), "{good}");
         }
-        for bad in ["", "bank 1", "银行", "a/b", "a\n", &"x".repeat(65)] {
+        for bad in [
+            "",
+            "bank 1",
+            "银行",
+            "a/b",
+            "a\n",
+            ".",
+            "..",
+            &"x".repeat(65),
+        ] {
             let error = Source::new(bad).unwrap_err();
             assert_eq!(error.field, "source");
             assert!(error.limit.contains("1 to 64"), "{error}");

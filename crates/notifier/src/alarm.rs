@@ -128,7 +128,9 @@ impl Seldom {
 
     /// Whether it is time for another.
     pub(crate) fn is_due(&self, now_ms: i64) -> bool {
-        let due = |last_ms| (now_ms - last_ms >= Self::GAP_MS).then_some(now_ms);
+        // A clock that was set back must not silence it for that long.
+        let due =
+            |last_ms| (!(last_ms..last_ms + Self::GAP_MS).contains(&now_ms)).then_some(now_ms);
         let moved = self
             .last_ms
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, due);

@@ -28,6 +28,12 @@ pub(crate) struct Deed<'a> {
     pub result: &'a str,
 }
 
+/// Without what would end a line or paint a terminal: an audit's reader must not be led to see lines that nobody
+/// wrote.
+pub(crate) fn on_one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
 /// Writes a line; it stands or falls with the transaction.
 pub(crate) async fn write(
     tx: &mut Tx,
@@ -42,7 +48,7 @@ pub(crate) async fn write(
         .bind(operator.name.as_str())
         .bind(deed.action.as_str())
         .bind(cut(deed.target, LONGEST))
-        .bind(deed.reason.map(|reason| cut(reason, LONGEST)))
+        .bind(deed.reason.map(|reason| cut(&on_one_line(reason), LONGEST)))
         .bind(cut(deed.result, LONGEST))
         .bind(operator.request_id.as_str())
         .execute(&mut **tx)

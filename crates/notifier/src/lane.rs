@@ -157,9 +157,9 @@ impl Lane {
     pub(crate) fn resize(&self, limits: LaneLimits) {
         self.places.resize(limits.queue + limits.concurrency);
         self.turns.resize(limits.concurrency);
-        let mut state = self.state();
-        state.schedule.limit(limits.rate);
-        state.breaker.rule(limits.breaker, Instant::now());
+        let (mut state, now) = (self.state(), Instant::now());
+        state.schedule.limit(limits.rate, now);
+        state.breaker.rule(limits.breaker, now);
     }
 
     /// A place, unless it is better to come again.
@@ -265,11 +265,13 @@ impl Lane {
     }
 
     /// Whether whoever is in no hurry should leave it alone: it is half full, something is parked for
-    /// it, or its breaker is not closed.
+    /// it, or its breaker lets nothing through. One that is open and wants a probe is not busy: nobody
+    /// else may ever come to make it.
     pub(crate) fn is_busy(&self) -> bool {
+        let shut = self.state().breaker.shut(Instant::now()).is_some();
         let view = self.view();
         let queue = self.places.all().saturating_sub(self.turns.all());
-        view.open.is_some() || view.asleep > 0 || view.waiting > queue / 2
+        shut || view.asleep > 0 || view.waiting > queue / 2
     }
 
     /// Whether its breaker is open, or half open.
@@ -326,6 +328,10 @@ impl Place {
         drop(waiting);
         let now = Instant::now();
         let mut state = lane.state();
+        // An answer may have asked for it while this one waited for its place in the rate.
+        if let Some(left) = state.schedule.paused_for(now) {
+            return Err(Busy::AskedToWait(left));
+        }
         let pass = state.breaker.admit(now).map_err(Busy::Open)?;
         state.pace.begin(now);
         drop(state);

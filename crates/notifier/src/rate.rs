@@ -124,9 +124,10 @@ impl Schedule {
         }
     }
 
-    /// Keeps to another limit from the next attempt on.
-    pub(crate) fn limit(&mut self, limit: Option<RateLimit>) {
+    /// Keeps to another limit from the next attempt on, which waits no longer than that limit asks.
+    pub(crate) fn limit(&mut self, limit: Option<RateLimit>, now: Instant) {
         self.interval = limit.map_or(Duration::ZERO, RateLimit::interval);
+        self.next = self.next.min(now + self.interval);
     }
 
     /// Takes the next attempt's place and says how long to wait for it, or, if that is longer than
@@ -210,6 +211,21 @@ mod tests {
         assert_eq!(schedule.reserve(now, PATIENCE), Err(wait));
         assert_eq!(schedule.reserve(now, PATIENCE), Err(wait));
         assert_eq!(schedule.reserve(now + wait, PATIENCE), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn who_waits_for_a_limit_that_is_raised_waits_for_the_new_one() {
+        let now = Instant::now();
+        for (raised, wait) in [
+            (Some("50/s"), Duration::ZERO),
+            (Some("1/s"), Duration::from_secs(1) - AHEAD),
+            (None, Duration::ZERO),
+        ] {
+            let mut schedule = schedule("1/h", now);
+            assert_eq!(schedule.reserve(now, PATIENCE), Ok(Duration::ZERO));
+            schedule.limit(raised.map(|raised| raised.parse().unwrap()), now);
+            assert_eq!(schedule.reserve(now, PATIENCE), Ok(wait), "{raised:?}");
+        }
     }
 
     #[test]

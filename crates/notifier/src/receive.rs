@@ -137,8 +137,9 @@ impl Receiver {
         }
     }
 
-    /// Gives a malformed copy a key of its own if the one it claims has a row: that row may be of a
-    /// notification that is well-formed. What can't be looked up is dropped and comes back.
+    /// Gives a malformed copy a key of its own, unless the row of the one it claims is that of a malformed
+    /// one: a well-formed notification has that number, or may come to have it. What can't be looked up
+    /// is dropped and comes back.
     async fn set_malformed_aside(
         &self,
         batch: Vec<Parcel>,
@@ -146,10 +147,13 @@ impl Receiver {
     ) -> Vec<Parcel> {
         let mut kept = Vec::with_capacity(batch.len());
         for mut parcel in batch {
-            let claims = parcel.copy.reading == Reading::Malformed;
-            if claims && standings.contains_key(&parcel.copy.key) {
+            if parcel.copy.reading == Reading::Malformed {
                 let record = &self.carrier.record;
-                match record.is_of_malformed(&parcel.copy.key).await {
+                let claimed = match standings.contains_key(&parcel.copy.key) {
+                    true => record.is_of_malformed(&parcel.copy.key).await,
+                    false => Ok(false),
+                };
+                match claimed {
                     // Its own row, or that of another as bad.
                     Ok(true) => {}
                     Ok(false) => {

@@ -45,6 +45,7 @@ use crate::copy::Key;
 use crate::decide::Standing;
 use crate::metrics::RecordMeters;
 use crate::record::entry::{Entry, Moved};
+use crate::record::letters::Burial;
 use crate::seal::Sealer;
 use crate::store_health::{Access, StoreHealth};
 
@@ -202,16 +203,11 @@ impl Record {
         durable.await.map_err(|_| Closed)
     }
 
-    /// Whether a letter still has to be moved to the dead-letter topic; also if it is unknown, for
-    /// then the topic is all that can hold it.
-    pub(crate) async fn awaits_forwarding(
-        &self,
-        key: &Key,
-        generation: u32,
-    ) -> Result<bool, DatabaseError> {
+    /// How far the burial of a letter has come.
+    pub(crate) async fn burial(&self, key: &Key, generation: u32) -> Result<Burial, DatabaseError> {
         let read = async {
             let mut db = self.database.read().await?;
-            letters::awaits_forwarding(&mut db, key, generation).await
+            letters::burial(&mut db, key, generation).await
         };
         self.health
             .note(Access::Read, self.database.in_time(read).await)

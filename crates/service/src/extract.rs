@@ -47,7 +47,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             request.headers_mut().insert(header::CONTENT_TYPE, json);
         }
         let (parts, body) = request.into_parts();
-        let request = Request::from_parts(parts, whole(body).await?.into());
+        let body = match whole(body).await? {
+            // Nothing is said: whatever may be left out is.
+            empty if empty.is_empty() => Bytes::from_static(b"{}"),
+            body => body,
+        };
+        let request = Request::from_parts(parts, body.into());
         match axum::Json::from_request(request, state).await {
             Ok(axum::Json(value)) => Ok(Self(value)),
             Err(rejection) => Err(json_problem(&rejection)),

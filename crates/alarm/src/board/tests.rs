@@ -128,3 +128,13 @@ fn subjects_beyond_the_bound_are_counted_together() {
     let notices = board.due(20 * S);
     assert_eq!(notices[0].firing, MOST_SUBJECTS + 1);
 }
+
+#[test]
+fn a_clock_that_was_set_back_keeps_nothing_quiet() {
+    let (mut board, back) = (Board::new(RULES), 8 * 3600);
+    board.hear(event("endpoint_failing", "bank2", back * S));
+    assert_eq!(told(&mut board, back, back + 60).len(), 1);
+    board.hear(event("endpoint_failing", "bank3", 0));
+    let notices = told(&mut board, 0, 61);
+    assert_eq!(notices.len(), 1, "{notices:?}");
+}

@@ -181,6 +181,9 @@ pub struct JobRequest {
     /// With which open letters.
     #[serde(default)]
     pub filter: LetterFilter,
+    /// With all of them: a job without a filter has to say so.
+    #[serde(default)]
+    pub all: bool,
     /// How fast; absent: 50/s for a resend, 1000/s for a discard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<ResendRate>,

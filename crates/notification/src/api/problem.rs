@@ -46,10 +46,46 @@ impl fmt::Display for Problem {
         } else {
             &self.detail
         };
-        f.write_str(text)?;
+        // Its own words may name it already.
+        match &self.field {
+            Some(field) if !text.contains(last_part(field)) => write!(f, "{field}: {text}")?,
+            _ => f.write_str(text)?,
+        }
         if let Some(limit) = &self.limit {
             write!(f, " ({limit})")?;
         }
         Ok(())
+    }
+}
+
+/// `timeout` of `endpoint.timeout`.
+fn last_part(field: &str) -> &str {
+    field.rsplit_once('.').map_or(field, |(_, last)| last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_is_told_the_field_once() {
+        let problem = |detail: &str| Problem {
+            detail: detail.to_owned(),
+            field: Some("endpoint.timeout".to_owned()),
+            limit: Some("1s to 60s".to_owned()),
+            ..Problem::default()
+        };
+        for (detail, read) in [
+            (
+                "invalid type: integer",
+                "endpoint.timeout: invalid type: integer (1s to 60s)",
+            ),
+            (
+                "endpoint.timeout: 5 is refused",
+                "endpoint.timeout: 5 is refused (1s to 60s)",
+            ),
+        ] {
+            assert_eq!(problem(detail).to_string(), read);
+        }
     }
 }

@@ -186,6 +186,10 @@ fn defined_in_file(id: &EndpointId) -> Problem {
 /// A reason that fits its column.
 fn reason(given: Option<&str>) -> Result<Option<&str>, Problem> {
     let given = given.map(str::trim).filter(|reason| !reason.is_empty());
+    if given.is_some_and(|reason| reason.contains(char::is_control)) {
+        let limit = "one line, without control characters";
+        return Err(Problem::invalid("reason", "reason: it is refused", limit));
+    }
     let length = given.map_or(0, |reason| reason.chars().count());
     if length > LONGEST_REASON {
         let detail = format!("reason: {length} characters are refused");

@@ -22,8 +22,12 @@ use crate::record::letters as stored;
 /// The largest page, and half of it the usual one: bodies are up to 256 KiB.
 const MOST: u32 = 200;
 
-/// A page ends when its bodies have come to this, so that neither side holds much at once.
-const BODIES: usize = 8 * 1024 * 1024;
+/// A page ends when its bodies have come to this, so that neither side holds much at once: each is there
+/// as bytes, as base64 and as text.
+const BODIES: usize = 1024 * 1024;
+
+/// So many letters are read at a time.
+const CHUNK: u32 = 4;
 
 const COLUMNS: &str = "group_name, tx_no, source, generation, endpoint_id, state, class, reason, \
      attempts, last_status, last_error, died_ms, forwarded_ms, topic, event_type, business_key, \
@@ -32,32 +36,37 @@ const COLUMNS: &str = "group_name, tx_no, source, generation, endpoint_id, state
 /// Oldest first.
 pub(super) async fn page(
     State(state): State<ApiState>,
-    Query(asked): Query<LettersQuery>,
+    Query(mut asked): Query<LettersQuery>,
 ) -> Result<Json<LettersExport>, Failure> {
     let limit = limit(asked.limit, MOST / 2, MOST)?;
     let mut db = state.record.database().read().await?;
-    let mut rows = letters::rows(&mut db, COLUMNS, &asked, limit + 1).await?;
-    drop(db);
-    let mut more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let (mut taken, mut bytes) = (Vec::with_capacity(rows.len()), 0);
-    for row in &rows {
-        let LetterId { key, generation } = LetterId::read(row)?;
-        let body = state.record.sealer();
-        let body = body.open(row.try_get("body")?, &stored::name(&key, generation));
-        let body = body.map_err(|shut| Problem::new(StatusCode::CONFLICT, shut.to_string()))?;
-        bytes += body.len();
-        if bytes > BODIES && !taken.is_empty() {
-            more = true;
-            break;
+    let (mut taken, mut bytes) = (Vec::new(), 0);
+    let mut next = asked.after.take();
+    loop {
+        asked.after = next.clone();
+        let rows = letters::rows(&mut db, COLUMNS, &asked, CHUNK).await?;
+        for row in &rows {
+            let LetterId { key, generation } = LetterId::read(row)?;
+            let body = state.record.sealer();
+            let body = body.open(row.try_get("body")?, &stored::name(&key, generation));
+            let body = body.map_err(|shut| Problem::new(StatusCode::CONFLICT, shut.to_string()))?;
+            bytes += body.len();
+            let full = taken.len() == limit as usize || bytes > BODIES;
+            if full && !taken.is_empty() {
+                let letters = taken;
+                return Ok(Json(LettersExport { next, letters }));
+            }
+            taken.push(line(row, &body)?);
+            next = Some(letters::place(row)?);
         }
-        taken.push(line(row, &body)?);
+        if rows.len() < CHUNK as usize {
+            let letters = taken;
+            return Ok(Json(LettersExport {
+                next: None,
+                letters,
+            }));
+        }
     }
-    let last = rows.get(taken.len().saturating_sub(1));
-    Ok(Json(LettersExport {
-        next: last.filter(|_| more).map(letters::place).transpose()?,
-        letters: taken,
-    }))
 }
 
 fn line(row: &AnyRow, body: &[u8]) -> Result<LetterExport, sqlx::Error> {

@@ -37,17 +37,48 @@ impl Table {
     }
 }
 
-/// The one key that an ending fits.
+/// What it is sought for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// The newest that fits will do.
+    Look,
+    /// It has to be the only one.
+    Change,
+}
+
+/// The one key that an ending fits, to show what there is of it.
 pub(super) async fn one(
     db: &mut AnyConnection,
     table: Table,
     ending: &str,
     narrowed: &NotificationQuery,
 ) -> Result<Key, Failure> {
+    sought(db, table, ending, narrowed, Purpose::Look).await
+}
+
+/// The one notification that an ending fits, to do something to it.
+pub(super) async fn to_change(
+    db: &mut AnyConnection,
+    ending: &str,
+    narrowed: &NotificationQuery,
+) -> Result<Key, Failure> {
+    sought(db, Table::Notification, ending, narrowed, Purpose::Change).await
+}
+
+async fn sought(
+    db: &mut AnyConnection,
+    table: Table,
+    ending: &str,
+    narrowed: &NotificationQuery,
+    purpose: Purpose,
+) -> Result<Key, Failure> {
     let tail = tail(ending)?;
     let noun = table.noun();
     let mut keys = match table {
-        Table::Notification => walk::matching(db, &ending.to_ascii_lowercase(), narrowed).await?,
+        Table::Notification => {
+            let ending = ending.to_ascii_lowercase();
+            walk::matching(db, &ending, narrowed, purpose).await?
+        }
         Table::DeadLetter => matching(db, &tail, narrowed).await?,
     };
     match keys.len() {

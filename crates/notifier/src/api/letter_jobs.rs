@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use database::Tx;
 use notification::api::letters::{
     JobFate, JobKind, JobLetter, JobLettersPage, JobLettersQuery, JobPreview, JobQuery, JobRequest,
-    JobState, JobView, Jobs, PreviewLine, ReasonCount, ResendRate, ResumeRequest,
+    JobState, JobView, Jobs, LetterFilter, PreviewLine, ReasonCount, ResendRate, ResumeRequest,
 };
 use notification::api::notifier::AuditAction;
 use notification::{EndpointId, LetterState, TxNo};
@@ -25,7 +25,7 @@ use crate::letters::chosen::Chosen;
 use crate::letters::deal::LONGEST_REASON;
 use crate::letters::failing;
 use crate::letters::id::LetterId;
-use crate::letters::job::{self, Job};
+use crate::letters::job::{self, Job, MOST_RUNNING};
 use crate::operator::Operator;
 use crate::record::columns::{number, parsed};
 use crate::record::ids;
@@ -66,6 +66,10 @@ pub(super) async fn begin(
     if asked.kind == JobKind::Discard {
         refuse_no_reason(asked.reason.as_deref().unwrap_or_default())?;
     }
+    if asked.filter == LetterFilter::default() && !asked.all {
+        let detail = "filter: which letters? None is named";
+        return Err(Problem::invalid("filter", detail, "a filter, or \"all\": true").into());
+    }
     let now_ms = state.clock.now_ms();
     let mut db = state.record.database().read().await?;
     let preview = preview(&mut db, &asked, now_ms).await?;
@@ -91,6 +95,7 @@ pub(super) async fn begin(
         ..new(asked, now_ms)
     };
     let mut tx = state.record.database().begin().await?;
+    refuse_too_many(&mut tx).await?;
     job.insert(&mut tx).await?;
     let result = format!("{} of {} letters at {}", job.kind, job.selected, job.rate);
     deed(
@@ -106,6 +111,17 @@ pub(super) async fn begin(
     state.asked.notify_one();
     tracing::info!(event = "letter_job_begun", job = %job.id, kind = %job.kind, selected = job.selected);
     Ok((StatusCode::ACCEPTED, Json(view(job))))
+}
+
+/// One more would wait unseen behind those that are carried.
+async fn refuse_too_many(tx: &mut Tx) -> Result<(), Failure> {
+    let running = Job::count_running(tx).await?;
+    if running < MOST_RUNNING {
+        return Ok(());
+    }
+    let detail = format!("{running} jobs on dead letters are running; stop one, or let one end");
+    let problem = Problem::new(StatusCode::CONFLICT, detail);
+    Err(problem.limit(format!("{MOST_RUNNING} at a time")).into())
 }
 
 /// The audit's line of what was done to a job.
@@ -355,6 +371,7 @@ pub(super) async fn resume(
     }
     drop(db);
     let mut tx = state.record.database().begin().await?;
+    refuse_too_many(&mut tx).await?;
     let rate = asked.rate.unwrap_or(found.rate);
     if !job::resume(&mut tx, &found.id, asked.anyway, rate).await? {
         tx.rollback().await?;

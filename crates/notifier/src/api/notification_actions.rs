@@ -25,7 +25,7 @@ use sqlx::any::AnyRow;
 
 use super::ApiState;
 use super::failure::Failure;
-use super::find::{self, Table};
+use super::find;
 use crate::audit::{self, Deed};
 use crate::carry::FRESH;
 use crate::copy::{Key, cut};
@@ -80,7 +80,7 @@ pub(super) async fn ring(
 ) -> Result<(StatusCode, Json<RingAsked>), Failure> {
     let now_ms = state.clock.now_ms();
     let mut db = state.record.database().read().await?;
-    let key = find::one(&mut db, Table::Notification, &ending, &narrowed).await?;
+    let key = find::to_change(&mut db, &ending, &narrowed).await?;
     drop(db);
     let mut tx = state.record.database().begin().await?;
     let standing = standing(&mut tx, &key).await?;
@@ -149,7 +149,7 @@ pub(super) async fn withdraw(
     }
     let now_ms = state.clock.now_ms();
     let mut db = state.record.database().read().await?;
-    let key = find::one(&mut db, Table::Notification, &ending, &narrowed).await?;
+    let key = find::to_change(&mut db, &ending, &narrowed).await?;
     drop(db);
     let mut tx = state.record.database().begin().await?;
     let standing = standing(&mut tx, &key).await?;

@@ -26,6 +26,9 @@ const COLUMNS: &str = "SELECT token_id, name, role, created_ms, created_by, last
 const NAMES_IN_FORCE: &str = "SELECT name FROM token WHERE revoked_ms IS NULL \
      AND (expires_ms IS NULL OR expires_ms > ?)";
 
+/// Takes the lock of a row that is always there.
+const ONE_AT_A_TIME: &str = "UPDATE record_epoch SET epoch = epoch WHERE singleton = 1";
+
 const INSERT: &str = "INSERT INTO token (token_id, name, role, hash, created_ms, created_by, \
      last_used_ms, expires_ms, revoked_ms, revoked_by) VALUES (?, ?, ?, ?, ?, ?, NULL, ?, NULL, NULL)";
 
@@ -88,6 +91,8 @@ pub(super) async fn add(
 
 /// Two tokens in force never share a name, or the audit would not say whose hand it was.
 async fn refuse_another(tx: &mut Tx, name: &str, now_ms: i64) -> Result<(), Failure> {
+    // One after the other, on a server too.
+    sqlx::query(ONE_AT_A_TIME).execute(&mut **tx).await?;
     let names: Vec<String> = sqlx::query_scalar(NAMES_IN_FORCE)
         .bind(now_ms)
         .fetch_all(&mut **tx)

@@ -11,6 +11,7 @@ use crate::decide::{self, Decision, ParkReason};
 use crate::lane::{Busy, Lane};
 use crate::parking;
 use crate::record::entry::{Event, Moved};
+use crate::record::letters::Burial;
 use crate::settle;
 
 /// How soon a copy comes back whose record somebody else moved meanwhile.
@@ -47,13 +48,17 @@ impl Carrier {
     /// Its generation is dead: the dead-letter topic must hold it before it may go.
     pub(super) async fn see_to_letter(&self, parcel: Parcel) {
         let (key, generation) = (parcel.copy.key.clone(), parcel.copy.generation);
-        match self.record.awaits_forwarding(&key, generation).await {
+        match self.record.burial(&key, generation).await {
             // The hold lasts: a twin must not forward it a second time.
-            Ok(true) => {
+            Ok(Burial::Awaited(reason)) => {
+                // Whoever let it die may have been killed before a word of it.
+                if let Some(reason) = reason {
+                    alarm::dead_letter(&key, generation, &self.destination(&parcel.copy), reason);
+                }
                 let (record, meters) = (&self.record, &self.meters);
                 settle::forward(parcel.delivery, &key, generation, record, meters).await;
             }
-            Ok(false) => self.acknowledge(parcel).await,
+            Ok(Burial::Done) => self.acknowledge(parcel).await,
             // The store is down, which is told.
             Err(_) => self.rest(parcel, self.lease).await,
         }

@@ -182,6 +182,17 @@ async fn an_open_breaker_turns_away_at_the_door_and_in_the_queue() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_open_breaker_that_wants_a_probe_is_not_busy() {
+    let lane = with_breaker();
+    let probe_in = give_up_on(&lane).await;
+    assert!(lane.is_busy());
+    tokio::time::advance(probe_in).await;
+    assert!(lane.is_open() && !lane.is_busy());
+    let _probe = ring(&lane).await;
+    assert!(lane.is_busy(), "one is enough");
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_probe_at_a_time_and_one_that_is_dropped_is_free_again() {
     let lane = with_breaker();
     let probe_in = give_up_on(&lane).await;
@@ -239,6 +250,29 @@ async fn a_receiver_that_asks_for_a_pause_closes_its_lane_for_so_long() {
     assert!(step >= Duration::from_secs(120), "{step:?}");
     tokio::time::advance(Duration::from_secs(120)).await;
     drop(ring(&lane).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_holds_for_those_too_that_wait_for_the_rate() {
+    let lane = Lane::new(LaneLimits {
+        rate: Some("1/s".parse().unwrap()),
+        ..LIMITS
+    });
+    let first = ring(&lane).await;
+    let second = lane.enter(CROWD).await.unwrap();
+    let second = tokio::spawn(second.turn());
+    tokio::task::yield_now().await;
+    let pause = Some(Duration::from_secs(120));
+    let heard = Heard {
+        health: Health::Refusing,
+        pause,
+    };
+    first.report(heard, Duration::from_millis(5));
+    let turned_away = second.await.unwrap().map(drop).unwrap_err();
+    assert!(
+        matches!(turned_away, Busy::AskedToWait(_)),
+        "{turned_away:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

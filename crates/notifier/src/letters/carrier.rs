@@ -115,22 +115,38 @@ impl Carrier {
         let running = async { Job::running(&mut *database.read().await?).await };
         let running = database.in_time(running).await?;
         held.retain(|id, _| running.iter().any(|job| job.id == *id));
-        for mut job in running {
+        let mut failed = None;
+        for job in running {
             if soft.is_cancelled() {
                 break;
             }
             let id = job.id;
-            if !self.has(&mut job).await? {
+            // One that can't be carried must not keep those behind it waiting.
+            if let Err(error) = self.see_to(job, held, soft).await {
                 held.remove(&id);
-                continue;
+                failed = failed.or(Some(error));
             }
-            let going = held.entry(id).or_insert_with(|| Going {
-                pace: Pace::new(Instant::now()),
-                walk: Walk::from(job.reached.clone()),
-            });
-            if !self.carry(job, going, soft).await? {
-                held.remove(&id);
-            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn see_to(
+        &self,
+        mut job: Job,
+        held: &mut Held,
+        soft: &CancellationToken,
+    ) -> Result<(), Failure> {
+        let id = job.id;
+        if !self.has(&mut job).await? {
+            held.remove(&id);
+            return Ok(());
+        }
+        let going = held.entry(id).or_insert_with(|| Going {
+            pace: Pace::new(Instant::now()),
+            walk: Walk::from(job.reached.clone()),
+        });
+        if !self.carry(job, going, soft).await? {
+            held.remove(&id);
         }
         Ok(())
     }

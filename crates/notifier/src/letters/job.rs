@@ -46,6 +46,9 @@ const RESUME: &str = "UPDATE letter_job SET state = 'running', note = NULL, \
      anyway = CASE WHEN ? = 1 THEN 1 ELSE anyway END, rate_per_minute = ? \
      WHERE job_id = ? AND state IN ('stopped', 'paused')";
 
+/// The most jobs that run at a time: each is looked at every second.
+pub(crate) const MOST_RUNNING: i64 = 64;
+
 /// A job as its row has it.
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
@@ -140,10 +143,16 @@ impl Job {
         Self::all(db, NEWEST).await
     }
 
-    /// Those to carry, oldest first.
+    /// Those to carry, oldest first: no more than [`MOST_RUNNING`] are let begin.
     pub(super) async fn running(db: &mut AnyConnection) -> Result<Vec<Self>, DatabaseError> {
-        const RUNNING: &str = " WHERE state = 'running' ORDER BY job_id LIMIT 64";
+        const RUNNING: &str = " WHERE state = 'running' ORDER BY job_id LIMIT 100";
         Self::all(db, RUNNING).await
+    }
+
+    /// How many are running.
+    pub(crate) async fn count_running(db: &mut AnyConnection) -> Result<i64, DatabaseError> {
+        const COUNT: &str = "SELECT COUNT(*) FROM letter_job WHERE state = 'running'";
+        Ok(sqlx::query_scalar(COUNT).fetch_one(db).await?)
     }
 
     async fn all(db: &mut AnyConnection, which: &'static str) -> Result<Vec<Self>, DatabaseError> {

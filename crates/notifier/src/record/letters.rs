@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 
 use database::DatabaseError;
 use notification::{DeadReason, Group, Source, TxNo};
-use sqlx::AnyConnection;
+use sqlx::{AnyConnection, Row};
 
-use super::columns;
+use super::columns::{self, parsed};
 use super::entry::Entry;
 use super::in_list::InList;
 use crate::copy::{Key, Reading};
@@ -35,11 +35,20 @@ const FORWARDED: &str = "UPDATE dead_letter SET forwarded_ms = ? \
      WHERE group_name = ? AND tx_no = ? AND source = ? AND generation = ? \
      AND forwarded_ms IS NULL";
 
-const AWAITS: &str = "SELECT forwarded_ms FROM dead_letter \
+const BURIAL: &str = "SELECT forwarded_ms, reason FROM dead_letter \
      WHERE group_name = ? AND tx_no = ? AND source = ? AND generation = ?";
 
 const NEWEST_REASON: &str = "SELECT reason FROM dead_letter \
      WHERE group_name = ? AND tx_no = ? AND source = ? ORDER BY generation DESC LIMIT 1";
+
+/// How far a letter's burial has come: its alarm, and its way into the dead-letter topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Burial {
+    /// The dead-letter topic holds it.
+    Done,
+    /// It is to be forwarded; without a letter (and its reason) the topic is all that can hold it.
+    Awaited(Option<DeadReason>),
+}
 
 /// The most of a body that a letter keeps: more than this is no notification, and the dead-letter
 /// topic has the whole.
@@ -169,17 +178,23 @@ pub(super) async fn forwarded(
 }
 
 /// Whether this generation's letter has yet to reach the dead-letter topic.
-pub(super) async fn awaits_forwarding(
+pub(super) async fn burial(
     db: &mut AnyConnection,
     key: &Key,
     generation: u32,
-) -> Result<bool, DatabaseError> {
-    let forwarded: Option<(Option<i64>,)> = sqlx::query_as(AWAITS)
+) -> Result<Burial, DatabaseError> {
+    let row = sqlx::query(BURIAL)
         .bind(key.group.as_str())
         .bind(key.tx_no.to_string())
         .bind(key.source.as_str())
         .bind(i64::from(generation))
         .fetch_optional(&mut *db)
         .await?;
-    Ok(!matches!(forwarded, Some((Some(_),))))
+    let Some(row) = row else {
+        return Ok(Burial::Awaited(None));
+    };
+    Ok(match row.try_get::<Option<i64>, _>("forwarded_ms")? {
+        Some(_) => Burial::Done,
+        None => Burial::Awaited(Some(parsed(&row, "reason")?)),
+    })
 }

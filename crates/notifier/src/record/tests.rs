@@ -19,6 +19,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use super::entry::{Attempt, Entry, Event, Moved, Then};
+use super::letters::Burial;
 use super::{Record, RecordOptions, ids};
 use crate::copy::Copy;
 use crate::copy::tests::copy;

@@ -403,3 +403,27 @@ async fn a_malformed_copy_that_claims_anothers_number_dies_by_itself() {
     assert_eq!(view.notification.state.as_str(), "delivered");
     notifier.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_malformed_copy_that_comes_first_takes_nobodys_number() {
+    let world = World::new().await;
+    let notifier = world.notifier().await;
+    let envelope = envelope();
+    let wire = envelope.to_message();
+    let mut message = Message::new(wire.topic, wire.body);
+    message.properties = wire.properties;
+    message.properties.remove(message::EVENT_TYPE);
+    world.send_message(message).await;
+    let letter = eventually("the letter", async || {
+        notifier.letters().await.letters.into_iter().next()
+    });
+    until_forwarded(&notifier, letter.await.tx_no).await;
+    // Its initiator is mended, and sends what it meant.
+    world.send(&envelope).await;
+    let view = notifier
+        .until(envelope.notification.tx_no, "delivered")
+        .await;
+    assert_eq!(view.notification.attempts, 1);
+    assert_eq!((world.receiver.calls().len(), world.dead()), (1, 1));
+    notifier.stop().await;
+}

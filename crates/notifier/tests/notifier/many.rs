@@ -153,7 +153,7 @@ async fn a_job_is_stopped_resumed_and_carried_on_by_another_after_a_kill() {
     let notifier = world.notifier().await;
     let all = dead(&world, &notifier, 24).await;
     repair(&world, &notifier).await;
-    let request = json!({"kind": "resend", "rate": "6/s", "reason": "repaired"});
+    let request = json!({"kind": "resend", "all": true, "rate": "6/s", "reason": "repaired"});
     let begun = begin(&notifier, request).await;
     let path = format!("/v1/dead-letter-jobs/{}", begun.id);
     eventually("some are resent", async || {
@@ -201,7 +201,11 @@ async fn many_are_discarded_with_one_reason_and_a_malformed_one_is_not_resent() 
     .await
     .unwrap();
     drop(db);
-    let begun = begin(&notifier, json!({"kind": "resend", "anyway": true})).await;
+    let begun = begin(
+        &notifier,
+        json!({"kind": "resend", "all": true, "anyway": true}),
+    )
+    .await;
     let done = until(&notifier, begun.id, "done").await;
     assert_eq!((done.dealt, done.failed), (2, 1));
     assert!(
@@ -215,6 +219,10 @@ async fn many_are_discarded_with_one_reason_and_a_malformed_one_is_not_resent() 
         .await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(refused["field"], "reason");
+    let all_of_them = json!({"kind": "discard", "reason": "by mistake"});
+    let (status, refused) = notifier.post("/v1/dead-letter-jobs", all_of_them).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused["field"], "filter");
     let discard = json!({"kind": "discard", "filter": {"class": "pipeline"}, "reason": "seen"});
     let begun = begin(&notifier, discard).await;
     let done = until(&notifier, begun.id, "done").await;
@@ -360,7 +368,11 @@ async fn a_job_for_several_endpoints_waits_for_none_of_them() {
     }
     // The newest answers of all are the bad one's, and say nothing about the others.
     dead_of(&world, &notifier, "bad", 5).await;
-    let begun = begin(&notifier, json!({"kind": "resend", "rate": "200/s"})).await;
+    let begun = begin(
+        &notifier,
+        json!({"kind": "resend", "all": true, "rate": "200/s"}),
+    )
+    .await;
     // The held one's wait, the bad one's are passed over, the good one's go.
     let waiting = eventually("the good one's are resent", async || {
         let job = job(&notifier, begun.id).await;
@@ -395,4 +407,30 @@ async fn a_job_for_several_endpoints_waits_for_none_of_them() {
     }
     assert_eq!(bad.calls().len(), 5);
     other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_jobs_begin_than_are_looked_at() {
+    let world = World::new().await;
+    let notifier = world.notifier().await;
+    dead(&world, &notifier, 1).await;
+    let (paused, _) = notifier
+        .post("/v1/endpoints/bank2/pause", json!({"reason": "over night"}))
+        .await;
+    assert_eq!(paused, StatusCode::OK);
+    let asked = json!({"kind": "resend", "all": true, "anyway": true});
+    let first = begin(&notifier, asked.clone()).await;
+    for _ in 1..64 {
+        begin(&notifier, asked.clone()).await;
+    }
+    let (status, refused) = notifier.post("/v1/dead-letter-jobs", asked.clone()).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{refused}");
+    assert_eq!(refused["limit"], "64 at a time");
+    let path = format!("/v1/dead-letter-jobs/{}", first.id);
+    let (stopped, _) = notifier.post(&format!("{path}/stop"), json!({})).await;
+    assert_eq!(stopped, StatusCode::OK);
+    begin(&notifier, asked).await;
+    let (resumed, _) = notifier.post(&format!("{path}/resume"), json!({})).await;
+    assert_eq!(resumed, StatusCode::CONFLICT);
+    notifier.stop().await;
 }

@@ -125,6 +125,35 @@ async fn a_copy_that_is_not_final_is_put_back_and_never_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_death_that_a_kill_kept_quiet_is_told_by_the_copy_that_comes_back() {
+    listen();
+    let world = World::new().await;
+    world.receiver.answer(422);
+    let notifier = world.notifier().await;
+    let envelope = envelope();
+    let number = envelope.notification.tx_no.to_string();
+    let told = || {
+        let told = alarms("dead_letter_receiver");
+        told.iter().filter(|line| line.contains(&number)).count()
+    };
+    world.send(&envelope).await;
+    eventually("forwarded", async || {
+        (world.dead() == 1 && world.left("bank2") == 0).then_some(())
+    })
+    .await;
+    assert_eq!(told(), 1);
+    // As if it had been killed between the record and its word.
+    let record = world.record().await;
+    sqlx::query("UPDATE dead_letter SET forwarded_ms = NULL")
+        .execute(&mut *record.write().await.unwrap())
+        .await
+        .unwrap();
+    world.send(&envelope).await;
+    eventually("told again", async || (told() == 2).then_some(())).await;
+    notifier.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn copies_of_what_is_dead_are_acknowledged_once_its_topic_has_it() {
     let world = World::new().await;
     world.receiver.answer(422);

@@ -14,6 +14,7 @@ pub mod half;
 pub mod health;
 pub mod init;
 pub mod ladder;
+mod named;
 pub mod notification;
 pub mod pending;
 pub mod serve;

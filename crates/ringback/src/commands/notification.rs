@@ -9,7 +9,7 @@ use notification::api::notifier::{
 };
 use notification::{EndpointId, Group, NotificationState, Source};
 
-use super::status::ending;
+use super::named::Named;
 use crate::cli::{Output, Services};
 use crate::failure::Outcome;
 use crate::reach::{Reach, Who};
@@ -85,9 +85,9 @@ pub struct ListArgs {
 /// Flags of `notification show`.
 #[derive(Debug, clap::Args)]
 pub struct ShowArgs {
-    /// The tx_no, or its unique ending of 4 characters or more
-    #[arg(value_name = "ENDING", value_parser = ending)]
-    pub ending: String,
+    /// The tx_no, or its unique ending of 4 characters or more; of several groups, group/source/tx_no
+    #[arg(value_name = "ENDING")]
+    pub named: Named,
     /// Where the services are.
     #[command(flatten)]
     pub services: Services,
@@ -99,9 +99,9 @@ pub struct ShowArgs {
 /// Flags of `notification ring`.
 #[derive(Debug, clap::Args)]
 pub struct RingArgs {
-    /// The tx_no, or its unique ending of 4 characters or more
-    #[arg(value_name = "ENDING", value_parser = ending)]
-    pub ending: String,
+    /// The tx_no, or its unique ending of 4 characters or more; of several groups, group/source/tx_no
+    #[arg(value_name = "ENDING")]
+    pub named: Named,
     /// Why, for the record
     #[arg(long, env = "RINGBACK_REASON", value_name = "TEXT")]
     pub reason: Option<String>,
@@ -116,9 +116,9 @@ pub struct RingArgs {
 /// Flags of `notification withdraw`.
 #[derive(Debug, clap::Args)]
 pub struct WithdrawArgs {
-    /// The tx_no, or its unique ending of 4 characters or more
-    #[arg(value_name = "ENDING", value_parser = ending)]
-    pub ending: String,
+    /// The tx_no, or its unique ending of 4 characters or more; of several groups, group/source/tx_no
+    #[arg(value_name = "ENDING")]
+    pub named: Named,
     /// Why, for the record
     #[arg(long, env = "RINGBACK_REASON", value_name = "TEXT")]
     pub reason: String,
@@ -193,7 +193,7 @@ async fn list(args: ListArgs) -> Outcome {
 
 async fn show(args: &ShowArgs) -> Outcome {
     let reach = Reach::find(&args.services)?;
-    let path = format!("/v1/notifications/{}", args.ending);
+    let path = args.named.path("");
     let view: NotificationView = reach.get(Who::Notifier, &path, &()).await?;
     match args.output.format() {
         Format::Text => screen::line(&render::notifications::show(&view, &Now::here())),
@@ -204,13 +204,16 @@ async fn show(args: &ShowArgs) -> Outcome {
 
 async fn ring(args: RingArgs) -> Outcome {
     let reach = Reach::find(&args.services)?;
-    let path = format!("/v1/notifications/{}/ring", args.ending);
+    let path = args.named.path("/ring");
     let request = RingRequest {
         reason: args.reason,
     };
     let asked: RingAsked = reach.post(Who::Notifier, &path, &request).await?;
     match args.output.format() {
-        Format::Text => screen::line(&render::notifications::rung(&args.ending, &asked)),
+        Format::Text => screen::line(&render::notifications::rung(
+            &args.named.to_string(),
+            &asked,
+        )),
         Format::Json => screen::json(&asked)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -218,7 +221,7 @@ async fn ring(args: RingArgs) -> Outcome {
 
 async fn withdraw(args: WithdrawArgs) -> Outcome {
     let reach = Reach::find(&args.services)?;
-    let path = format!("/v1/notifications/{}/withdraw", args.ending);
+    let path = args.named.path("/withdraw");
     let request = WithdrawRequest {
         reason: args.reason,
     };

@@ -6,10 +6,11 @@
 use std::process::ExitCode;
 
 use notification::api::bank1::{Transfer, TransfersPage, TransfersQuery};
-use notification::api::notifier::{NotificationQuery, NotificationView};
+use notification::api::notifier::NotificationView;
 use notification::api::{Problem, ResultView};
 use notification::{BusinessState, NotificationState, TxNo};
 
+use super::named::Named;
 use crate::cli::{Output, Services};
 use crate::failure::{Failure, Outcome};
 use crate::reach::{AskError, Reach, Who};
@@ -31,9 +32,9 @@ const SHORTEST: usize = 4;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The tx_no, or its unique ending of 4 characters or more
-    #[arg(value_name = "ENDING", value_parser = ending)]
-    pub ending: String,
+    /// The tx_no, or its unique ending of 4 characters or more; of several groups, group/source/tx_no
+    #[arg(value_name = "ENDING")]
+    pub named: Named,
     /// Where the services are.
     #[command(flatten)]
     pub services: Services,
@@ -58,7 +59,7 @@ pub(in crate::commands) fn ending(text: &str) -> Result<String, String> {
 /// Joins what bank1 and the notifier know.
 pub async fn run(args: Args) -> Outcome {
     let reach = Reach::find(&args.services)?;
-    let (notification, notifier_silent) = match at_notifier(&reach, &args.ending).await {
+    let (notification, notifier_silent) = match at_notifier(&reach, &args.named).await {
         Ok(found) => (found, None),
         Err(AskError::Refused(problem)) => return Err(crate::reach::refusal(&problem)),
         Err(
@@ -67,7 +68,7 @@ pub async fn run(args: Args) -> Outcome {
     };
     let tx_no = match &notification {
         Some(view) => view.notification.tx_no,
-        None => at_bank1(&reach, &args.ending).await?,
+        None => at_bank1(&reach, &args.named.ending).await?,
     };
     let result: ResultView = reach
         .get(Who::Bank1, &format!("/results/{tx_no}"), &())
@@ -109,15 +110,8 @@ fn exit_code(joined: &Joined) -> ExitCode {
     }
 }
 
-async fn at_notifier(reach: &Reach, ending: &str) -> Result<Option<NotificationView>, AskError> {
-    match reach
-        .get(
-            Who::Notifier,
-            &format!("/v1/notifications/{ending}"),
-            &NotificationQuery::default(),
-        )
-        .await
-    {
+async fn at_notifier(reach: &Reach, named: &Named) -> Result<Option<NotificationView>, AskError> {
+    match reach.get(Who::Notifier, &named.path(""), &()).await {
         Ok(view) => Ok(Some(view)),
         Err(AskError::Refused(problem)) if problem.status == 404 => Ok(None),
         Err(error) => Err(error),

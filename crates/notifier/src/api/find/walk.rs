@@ -13,7 +13,7 @@ use notification::api::notifier::NotificationQuery;
 use service::problem::Problem;
 use sqlx::{AnyConnection, Row};
 
-use super::LISTED;
+use super::{LISTED, Purpose};
 use crate::api::failure::Failure;
 use crate::copy::Key;
 use crate::record::columns;
@@ -41,17 +41,31 @@ const OF_PAGE: &str = "SELECT group_name, tx_no, source FROM notification \
      WHERE group_name = ? AND tx_no >= ? AND tx_no < ? AND tx_no LIKE ? \
      ORDER BY tx_no DESC LIMIT 11";
 
-/// The keys whose number ends so: all of them, or more than are listed, or those of the newest rows
-/// if looking takes longer than a moment.
+/// The keys whose number ends so: all of them, or more than are listed, or, if that does to look at one,
+/// those of the newest rows when looking takes longer than a moment.
 ///
 /// # Errors
-/// None is found in that moment: the whole number is asked for.
+/// Nothing that does is found in that moment: the whole number is asked for.
 pub(super) async fn matching(
     db: &mut AnyConnection,
     ending: &str,
     narrowed: &NotificationQuery,
+    purpose: Purpose,
 ) -> Result<Vec<Key>, Failure> {
-    let until = Instant::now() + MOMENT;
+    let reach = Reach {
+        rows: PAGE,
+        until: Instant::now() + MOMENT,
+    };
+    within(reach, db, ending, narrowed, purpose).await
+}
+
+async fn within(
+    reach: Reach,
+    db: &mut AnyConnection,
+    ending: &str,
+    narrowed: &NotificationQuery,
+    purpose: Purpose,
+) -> Result<Vec<Key>, Failure> {
     let whole: Option<TxNo> = ending.parse().ok();
     let mut keys = Vec::new();
     for group in groups(db, narrowed).await? {
@@ -64,7 +78,7 @@ pub(super) async fn matching(
                 let keys = rows.iter().map(columns::key).collect::<Result<_, _>>();
                 Looked::All(keys?)
             }
-            None => look(db, &group, ending, until).await?,
+            None => look(db, &group, ending, reach).await?,
         };
         let (found, all) = match found {
             Looked::All(found) => (found, true),
@@ -72,8 +86,11 @@ pub(super) async fn matching(
         };
         let asked = |key: &Key| narrowed.source.as_ref().is_none_or(|s| *s == key.source);
         keys.extend(found.into_iter().filter(asked));
-        if keys.is_empty() && !all {
-            let detail = format!("no notification of late ends in {ending:?}");
+        if !all && (keys.is_empty() || purpose == Purpose::Change) {
+            let detail = match keys.len() {
+                0 => format!("no notification of late ends in {ending:?}"),
+                _ => format!("an older notification too may end in {ending:?}"),
+            };
             let problem = Problem::new(StatusCode::NOT_FOUND, detail);
             return Err(problem.limit("give the whole tx_no").into());
         }
@@ -83,6 +100,14 @@ pub(super) async fn matching(
     }
     keys.sort_by(|a, b| (a.tx_no, &a.group, &a.source).cmp(&(b.tx_no, &b.group, &b.source)));
     Ok(keys)
+}
+
+/// How far a look goes.
+#[derive(Debug, Clone, Copy)]
+struct Reach {
+    /// At a time.
+    rows: i64,
+    until: Instant,
 }
 
 /// How far a look went.
@@ -96,14 +121,14 @@ async fn look(
     db: &mut AnyConnection,
     group: &str,
     ending: &str,
-    until: Instant,
+    reach: Reach,
 ) -> Result<Looked, Failure> {
     let (mut keys, mut before) = (Vec::new(), END.to_owned());
     loop {
         let from = sqlx::query(PAGE_FROM)
             .bind(group)
             .bind(before.as_str())
-            .bind(PAGE - 1)
+            .bind(reach.rows - 1)
             .fetch_optional(&mut *db)
             .await?;
         let from: Option<String> = from.map(|row| row.try_get("tx_no")).transpose()?;
@@ -119,7 +144,7 @@ async fn look(
         }
         match from {
             Some(_) if keys.len() > LISTED => return Ok(Looked::All(keys)),
-            Some(_) if Instant::now() >= until => return Ok(Looked::Newest(keys)),
+            Some(_) if Instant::now() >= reach.until => return Ok(Looked::Newest(keys)),
             Some(from) => before = from,
             None => return Ok(Looked::All(keys)),
         }
@@ -161,40 +186,63 @@ mod tests {
             ..NotificationQuery::default()
         };
         let mut db = db.read().await.unwrap();
-        let keys = matching(&mut db, ending, &narrowed).await;
+        let keys = matching(&mut db, ending, &narrowed, Purpose::Change).await;
         let Ok(keys) = keys else {
             panic!("a few rows are looked through in a moment");
         };
         keys.iter().map(ToString::to_string).collect()
     }
 
-    #[tokio::test]
-    async fn endings_are_found_in_every_group_and_whole_numbers_too() {
-        let databases = Databases::new();
+    fn number(n: u8) -> TxNo {
+        TxNo::from_parts(1_700_000_000_000 + u64::from(n), [n; 10])
+    }
+
+    async fn record(databases: &Databases, rows: &[(&str, TxNo)]) -> Database {
         let database = Database::open(&databases.config("notifier")).await.unwrap();
         database.migrate(&MIGRATIONS).await.unwrap();
-        let numbers =
-            [1_u8, 2, 3].map(|n| TxNo::from_parts(1_700_000_000_000 + u64::from(n), [n; 10]));
-        for (group, tx_no) in [
-            ("a", numbers[0]),
-            ("a", numbers[1]),
-            ("b", numbers[0]),
-            ("c", numbers[2]),
-        ] {
+        for (group, tx_no) in rows {
             let mut db = database.write().await.unwrap();
             sqlx::query(
                 "INSERT INTO notification (group_name, tx_no, source, tail, endpoint_id, \
                  event_type, business_key, state, generation, attempts, parks, seen, \
                  first_seen_ms, updated_ms) VALUES (?, ?, 's', ?, 'e', 't', 'k', 'delivered', 0, 1, 0, 1, 1, 1)",
             )
-            .bind(group)
+            .bind(*group)
             .bind(tx_no.to_string())
             .bind(tx_no.reversed())
             .execute(&mut *db)
             .await
             .unwrap();
         }
-        let [one, two, _] = numbers;
+        database
+    }
+
+    #[tokio::test]
+    async fn what_was_not_looked_for_to_the_end_may_be_shown_and_not_changed() {
+        let databases = Databases::new();
+        let database = record(&databases, &[("a", number(1)), ("a", number(2))]).await;
+        let reach = Reach {
+            rows: 1,
+            until: Instant::now(),
+        };
+        let sought = async |ending: &str, purpose| {
+            let (mut db, any) = (database.read().await.unwrap(), NotificationQuery::default());
+            within(reach, &mut db, ending, &any, purpose)
+                .await
+                .map_err(drop)
+        };
+        assert_eq!(sought("0202", Purpose::Look).await.unwrap().len(), 1);
+        assert!(sought("0202", Purpose::Change).await.is_err());
+        let whole = number(1).to_string();
+        assert_eq!(sought(&whole, Purpose::Change).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn endings_are_found_in_every_group_and_whole_numbers_too() {
+        let databases = Databases::new();
+        let [one, two, three] = [1, 2, 3].map(number);
+        let rows = [("a", one), ("a", two), ("b", one), ("c", three)];
+        let database = record(&databases, &rows).await;
         let both = [format!("a/s/{one}"), format!("b/s/{one}")];
         assert_eq!(keys(&database, &one.to_string(), None).await, both);
         assert_eq!(keys(&database, "0101", None).await, both);

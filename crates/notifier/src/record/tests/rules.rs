@@ -216,12 +216,18 @@ async fn what_dies_without_an_attempt_is_the_pipelines() {
 async fn a_letter_waits_to_be_forwarded_until_it_was() {
     let fixture = Fixture::new().await;
     let key = copy().key;
-    let awaits = async || fixture.record.awaits_forwarding(&key, 0).await.unwrap();
-    assert!(awaits().await, "a copy without a letter is kept somewhere");
+    let burial = async || fixture.record.burial(&key, 0).await.unwrap();
+    let without = Burial::Awaited(None);
+    assert_eq!(
+        burial().await,
+        without,
+        "a copy without a letter is kept somewhere"
+    );
     fixture.attempt(&copy(), USED_UP).await;
-    assert!(awaits().await);
+    let awaited = Burial::Awaited(Some(DeadReason::LadderUsedUp));
+    assert_eq!(burial().await, awaited);
     fixture.record.forwarded(key.clone(), 0).await.unwrap();
-    assert!(!awaits().await);
+    assert_eq!(burial().await, Burial::Done);
     let forwarded_ms = "SELECT forwarded_ms FROM dead_letter";
     let first = fixture.count(forwarded_ms).await;
     fixture.hand.advance(std::time::Duration::from_secs(1));

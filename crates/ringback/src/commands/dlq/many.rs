@@ -42,6 +42,7 @@ pub(super) async fn resend(args: &ResendArgs) -> Outcome {
     let request = JobRequest {
         kind: JobKind::Resend,
         filter: args.chosen.filter(&Now::here())?,
+        all: args.many.all,
         rate: args.many.rate,
         anyway: args.anyway,
         reason: args.reason.clone(),
@@ -63,6 +64,7 @@ pub(super) async fn discard(args: &DiscardArgs) -> Outcome {
     let request = JobRequest {
         kind: JobKind::Discard,
         filter: args.chosen.filter(&Now::here())?,
+        all: args.many.all,
         rate: args.many.rate,
         anyway: false,
         reason: Some(args.reason.clone()),

@@ -41,7 +41,7 @@ pub struct Settings {
     /// Where notifications are posted
     #[arg(long, env = "RINGBACK_URL", value_name = "URL")]
     pub url: Option<String>,
-    /// A setting by its key in [[endpoint]]: ladder=1s,2s  timeout=5s  concurrency=4  headers.x-tenant=7
+    /// A setting by its key in [[endpoint]]: ladder=1s,2s  timeout=5s  concurrency=4  headers.x-tenant=acme
     #[arg(long, env = "RINGBACK_SET", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// A file with settings, TOML with the keys of [[endpoint]]; - reads standard input

@@ -151,7 +151,7 @@ mod tests {
             assert_eq!(failure.kind, crate::failure::Kind::Usage);
             assert!(failure.help.unwrap().contains("--file"), "{secret}");
         }
-        assert!(read(None, &["secret_overlap=1h", "headers.x-tenant=7"]).is_ok());
+        assert!(read(None, &["secret_overlap=1h", "headers.x-tenant=acme"]).is_ok());
     }
 
     #[test]

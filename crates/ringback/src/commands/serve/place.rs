@@ -1,5 +1,6 @@
 //! What a service stands on before it starts: data folder, log, configuration, token, signals.
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -77,7 +78,10 @@ pub(super) fn prepare(
             .help("Choose another with --data-dir.")
     };
     let data = std::path::absolute(&common.data.data_dir).map_err(folder)?;
-    std::fs::create_dir_all(&data).map_err(folder)?;
+    // For its owner alone: secrets are in what it holds.
+    let mut made = std::fs::DirBuilder::new();
+    made.recursive(true).mode(0o700);
+    made.create(&data).map_err(folder)?;
     let output = match common.log {
         Log::File => LogOutput::File(paths::log(&data, service)),
         Log::Stderr => LogOutput::Stderr,

@@ -50,6 +50,7 @@ fn a_dry_run_says_how_many_where_and_how_long() {
     let request = JobRequest {
         kind: JobKind::Resend,
         filter: by_endpoint(),
+        all: false,
         rate: None,
         anyway: false,
         reason: None,

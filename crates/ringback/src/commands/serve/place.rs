@@ -79,9 +79,9 @@ pub(super) fn prepare(
     };
     let data = std::path::absolute(&common.data.data_dir).map_err(folder)?;
     // For its owner alone: secrets are in what it holds.
-    let mut made = std::fs::DirBuilder::new();
-    made.recursive(true).mode(0o700);
-    made.create(&data).map_err(folder)?;
+    let mut owned = std::fs::DirBuilder::new();
+    owned.recursive(true).mode(0o700);
+    owned.create(&data).map_err(folder)?;
     let output = match common.log {
         Log::File => LogOutput::File(paths::log(&data, service)),
         Log::Stderr => LogOutput::Stderr,

@@ -99,11 +99,18 @@ pub(super) fn rows() -> Vec<Row> {
             tls(),
         )
         .with(showing(&ours, &foreign)),
-        over(
+        // It stays until we leave: with what it has not read yet, its end would be a reset.
+        Row::new(
             "agrees on HTTP/2, and then speaks something else",
-            good.server_of_http2(),
+            vec![
+                Step::Read,
+                send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"),
+                Step::Hold,
+            ],
             failed("protocol", None),
-        ),
+        )
+        .over(Transport::Tls(good.server_of_http2()))
+        .with(trusting(&ours)),
         Row::new(
             "a body that ends with the connection, TLS closed in order",
             vec![Step::Read, send("HTTP/1.1 200 OK\r\n\r\nok")],

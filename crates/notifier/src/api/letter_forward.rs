@@ -2,7 +2,7 @@
 //!
 //! The broker alone puts a message there, out of a delivery. So the letter's message goes out once
 //! more as it was, of the same generation and for its group alone: whichever notifier is given that
-//! copy finds it dead and not forwarded, and forwards it (N9). Nobody is rung.
+//! copy finds it dead and not forwarded, and forwards it. Nobody is rung.
 
 use axum::extract::State;
 use axum::http::StatusCode;

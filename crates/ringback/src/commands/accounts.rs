@@ -99,6 +99,7 @@ async fn count(reach: &Reach, source: &Source) -> Result<Books, Failure> {
         },
         in_flight_fen: 0,
         dead_fen: 0,
+        withdrawn_fen: 0,
         undelivered_fen: 0,
     };
     for page in transfers.chunks(MOST_TX_NOS) {
@@ -144,7 +145,7 @@ async fn missing(
         .collect())
 }
 
-/// Which of them are dead and which on their way, as the notifier says.
+/// Which of them are dead, withdrawn and on their way, as the notifier says.
 async fn under_way(
     reach: &Reach,
     source: &Source,
@@ -175,17 +176,16 @@ async fn under_way(
         }
     };
     for transfer in missing {
-        let dead =
-            |line: &_| matches!(line, (tx_no, NotificationState::Dead) if *tx_no == transfer.tx_no);
-        if states
-            .iter()
-            .map(|line| (line.tx_no, line.state))
-            .any(|line| dead(&line))
-        {
-            books.dead_fen += transfer.amount_fen;
+        let its_own = states.iter().filter(|line| line.tx_no == transfer.tx_no);
+        let is = |state| its_own.clone().any(|line| line.state == state);
+        let of = if is(NotificationState::Dead) {
+            &mut books.dead_fen
+        } else if is(NotificationState::Cancelled) {
+            &mut books.withdrawn_fen
         } else {
-            books.in_flight_fen += transfer.amount_fen;
-        }
+            &mut books.in_flight_fen
+        };
+        *of += transfer.amount_fen;
     }
     Ok(())
 }

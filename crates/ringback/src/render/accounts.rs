@@ -17,6 +17,8 @@ pub struct Books {
     pub in_flight_fen: i64,
     /// Committed at bank1, not applied at bank2, and dead.
     pub dead_fen: i64,
+    /// Committed at bank1, withdrawn by an operator before bank2 took it.
+    pub withdrawn_fen: i64,
     /// Committed at bank1, not applied at bank2, while the notifier doesn't say which of the two.
     pub undelivered_fen: i64,
 }
@@ -28,6 +30,7 @@ impl Books {
             + balances(&self.bank2)
             + self.in_flight_fen
             + self.dead_fen
+            + self.withdrawn_fen
             + self.undelivered_fen
     }
 
@@ -63,6 +66,7 @@ pub fn text(books: &Books, paint: Paint) -> String {
     for (name, fen) in [
         ("in flight", books.in_flight_fen),
         ("dead", books.dead_fen),
+        ("withdrawn", books.withdrawn_fen),
         (
             "not delivered (the notifier does not answer)",
             books.undelivered_fen,
@@ -106,6 +110,7 @@ mod tests {
             bank2: account("2", "李四", 1_000, 0),
             in_flight_fen: 0,
             dead_fen,
+            withdrawn_fen: 0,
             undelivered_fen: 0,
         }
     }
@@ -129,10 +134,15 @@ mod tests {
     #[test]
     fn what_is_under_way_is_named_and_coloured_only_on_request() {
         let books = Books {
-            in_flight_fen: 500,
+            in_flight_fen: 300,
+            withdrawn_fen: 200,
             ..books(0)
         };
-        assert!(text(&books, Paint::Plain).contains("   in flight 5.00   sum 10,000.00 ok"));
+        let plain = text(&books, Paint::Plain);
+        assert!(
+            plain.contains("   in flight 3.00   withdrawn 2.00   sum 10,000.00 ok"),
+            "{plain}"
+        );
         assert!(text(&books, Paint::Colour).contains("\u{1b}[32mok\u{1b}[0m"));
     }
 }

@@ -8,7 +8,7 @@ use super::{columns, count, endings, grouped};
 /// The table of `pending`: by endpoint, or of one endpoint its notifications too.
 pub fn pending(pending: &Pending, now: &Now) -> String {
     if pending.waiting == 0 {
-        return "Nothing is waiting to be delivered.".to_owned();
+        return "Nothing on record waits to be delivered. What is rung for the first time is not on it yet.".to_owned();
     }
     let mut parts = vec![endpoints(&pending.endpoints, now)];
     if !pending.notifications.is_empty() {
@@ -174,7 +174,7 @@ bank2     1,204    45 s    in 15 s   2      503   paused
         };
         assert_eq!(
             pending(&nothing, &NOW),
-            "Nothing is waiting to be delivered."
+            "Nothing on record waits to be delivered. What is rung for the first time is not on it yet."
         );
     }
 }

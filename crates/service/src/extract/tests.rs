@@ -73,8 +73,17 @@ async fn a_bad_field_is_named() {
 }
 
 #[tokio::test]
+async fn who_says_nothing_leaves_out_what_may_be_left_out() {
+    let problem = body("", None).await.unwrap_err();
+    assert_eq!(
+        (&problem["status"], &problem["field"]),
+        (&422.into(), &"to".into())
+    );
+}
+
+#[tokio::test]
 async fn what_is_no_json_is_a_400_without_a_field() {
-    for text in ["", "{", "amount=1"] {
+    for text in [" ", "{", "amount=1"] {
         let problem = body(text, None).await.unwrap_err();
         assert_eq!(problem["status"], 400, "{text:?}: {problem}");
         assert!(problem.get("field").is_none(), "{text:?}: {problem}");

@@ -10,7 +10,7 @@ use notification::api::endpoint::{
 };
 use notification::api::notifier::AuditAction;
 use notification::{EndpointId, Invalid, Operation, Secret, SigningSecret};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use service::extract::{Json, Path, Query};
 use service::problem::Problem;
 
@@ -115,6 +115,7 @@ pub(super) async fn edit(
         let detail = "an endpoint keeps its id";
         return Err(Problem::invalid("endpoint.id", detail, id.as_str()).into());
     }
+    refuse_unknown(&asked.endpoint)?;
     let mut tx = state.record.database().begin().await?;
     let revision = table::next_revision(&mut tx).await?;
     let (row, config) = editable(&state, &mut tx, &id, asked.revision).await?;
@@ -201,6 +202,20 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// A null takes a setting away; one with a slip in its name would be left as it is, without a word.
+fn refuse_unknown(patch: &Map<String, Value>) -> Result<(), Problem> {
+    for (key, value) in patch.iter().filter(|(_, value)| value.is_null()) {
+        let alone = json!({ key.as_str(): value });
+        let refused = serde_json::from_value::<EndpointConfig>(alone);
+        let refused = refused.err().map(|error| error.to_string());
+        if let Some(detail) = refused.filter(|detail| detail.starts_with("unknown field")) {
+            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+            return Err(problem.field(format!("endpoint.{key}")));
+        }
+    }
+    Ok(())
+}
+
 /// Settings as the types have them.
 fn read(settings: Map<String, Value>) -> Result<EndpointConfig, Problem> {
     serde_path_to_error::deserialize(Value::Object(settings)).map_err(|error| {
@@ -265,8 +280,6 @@ pub(super) fn fresh_secret() -> Result<Secret, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn map(value: Value) -> Map<String, Value> {
@@ -282,6 +295,14 @@ mod tests {
         // What is not there yet is made without the nulls.
         let made = merge(Map::new(), map(json!({"headers": {"x": null, "y": "1"}})));
         assert_eq!(Value::Object(made), json!({"headers": {"y": "1"}}));
+    }
+
+    #[test]
+    fn what_is_taken_away_has_to_be_a_setting() {
+        assert!(refuse_unknown(&map(json!({"ladder": null, "url": null, "x": 1}))).is_ok());
+        let refused = refuse_unknown(&map(json!({"concurency": null}))).unwrap_err();
+        let refused = serde_json::to_value(refused).unwrap();
+        assert_eq!(refused["field"], "endpoint.concurency");
     }
 
     #[test]

@@ -44,7 +44,14 @@ async fn content(bench: Bench) -> Outcome {
     let id = client.send(sent.clone()).await?.transaction_id;
     let check = checks.check(SOON).await?.context("no check-back")?;
     ensure!(check.transaction_id == id, "{}", check.transaction_id);
-    ensure!(times(&check)? == 1, "{}", times(&check)?);
+    let first = times(&check)?;
+    // One that gets lost on its way to a client that has only just come is counted too.
+    ensure!(
+        (1..=2).contains(&first),
+        "the first that is heard is number {first}"
+    );
+    let next = checks.check(SOON).await?.context("no second check-back")?;
+    ensure!(times(&next)? > first, "{first}, then {}", times(&next)?);
     let message = check.message.context("no message")?;
     ensure!(
         message.topic.as_ref().is_some_and(|t| t.name == topic),

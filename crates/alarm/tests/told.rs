@@ -9,8 +9,10 @@ use axum::Router;
 use axum::extract::State as Shared;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use database::testing::Vacant;
 use notification::{Secret, verify};
 use service::shutdown::Shutdown;
+use tokio::task::JoinHandle;
 use tracing_subscriber::layer::SubscriberExt;
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -51,6 +53,29 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     assert!(in_time.is_ok(), "not within {DEADLINE:?}: {what}");
 }
 
+/// Soon, and often.
+fn towards(webhook: String, told: &Path) -> Config {
+    Config {
+        webhook: Some(webhook),
+        secrets: vec![SECRET.parse().expect("a secret")],
+        command: into(told),
+        wait: Duration::from_millis(500),
+        interval: Duration::from_secs(1),
+        ..Config::default()
+    }
+}
+
+/// Tells what the ears hear, as a notifier would, until the shutdown.
+fn tell(config: Config, shutdown: &Shutdown) -> (alarm::Ears, JoinHandle<anyhow::Result<()>>) {
+    let (ears, heard) = alarm::listen();
+    let process = Process {
+        service: "notifier".to_owned(),
+        worker: "here:1".to_owned(),
+    };
+    let running = alarm::run(config, process, None, heard, shutdown.clone());
+    (ears, tokio::spawn(running))
+}
+
 /// A command that puts each notice on a line of this file.
 fn into(file: &Path) -> Vec<String> {
     let script = "cat >> \"$0\"; echo >> \"$0\"";
@@ -71,21 +96,8 @@ async fn an_outage_is_told_once_and_its_end_once_signed_and_to_the_command_too()
     let (url, posts) = webhook().await;
     let folder = tempfile::tempdir().unwrap();
     let told = folder.path().join("told");
-    let config = Config {
-        webhook: Some(url),
-        secrets: vec![SECRET.parse().unwrap()],
-        command: into(&told),
-        wait: Duration::from_millis(500),
-        interval: Duration::from_secs(1),
-        ..Config::default()
-    };
-    let (ears, heard) = alarm::listen();
-    let process = Process {
-        service: "notifier".to_owned(),
-        worker: "here:1".to_owned(),
-    };
     let shutdown = Shutdown::new();
-    let running = tokio::spawn(alarm::run(config, process, None, heard, shutdown.clone()));
+    let (ears, running) = tell(towards(url, &told), &shutdown);
 
     let log = tracing::subscriber::set_default(tracing_subscriber::registry().with(ears));
     for _ in 0..1000 {
@@ -125,25 +137,12 @@ async fn an_outage_is_told_once_and_its_end_once_signed_and_to_the_command_too()
 
 #[tokio::test]
 async fn a_webhook_that_is_away_keeps_no_command_waiting() {
-    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
-    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let nobody = Vacant::new();
     let folder = tempfile::tempdir().unwrap();
     let told = folder.path().join("told");
-    let config = Config {
-        webhook: Some(format!("http://{}/", nobody.local_addr().unwrap())),
-        secrets: vec![SECRET.parse().unwrap()],
-        command: into(&told),
-        wait: Duration::from_millis(500),
-        interval: Duration::from_secs(1),
-        ..Config::default()
-    };
-    let (ears, heard) = alarm::listen();
-    let process = Process {
-        service: "notifier".to_owned(),
-        worker: "here:1".to_owned(),
-    };
     let shutdown = Shutdown::new();
-    let running = tokio::spawn(alarm::run(config, process, None, heard, shutdown.clone()));
+    let url = format!("http://{}/", nobody.address());
+    let (ears, running) = tell(towards(url, &told), &shutdown);
     let log = tracing::subscriber::set_default(tracing_subscriber::registry().with(ears));
     tracing::warn!(event = "endpoint_failing", endpoint = "bank2", minutes = 5);
     let says = |word: &str| std::fs::read_to_string(&told).is_ok_and(|told| told.contains(word));

@@ -44,9 +44,15 @@ pub struct DataFolder {
 }
 
 impl DataFolder {
+    /// Makes the folder if it is not there, for its owner alone: secrets and money are in what it holds.
+    pub fn make(path: &Path) -> std::io::Result<()> {
+        let mut folder = std::fs::DirBuilder::new();
+        folder.recursive(true).mode(0o700).create(path)
+    }
+
     /// Takes `path` for a system whose data stays: makes it if needed, locks it.
     pub fn keep(path: &Path) -> Result<DataFolder, FolderError> {
-        make(path)?;
+        DataFolder::make(path).map_err(io("making data folder", path))?;
         let folder = DataFolder {
             path: absolute(path)?,
             _lock: lock(path)?,
@@ -58,7 +64,7 @@ impl DataFolder {
     /// Takes `path` for a run that starts from nothing: empties it, but only if it carries the
     /// demo's marker or is empty.
     pub fn fresh(path: &Path) -> Result<DataFolder, FolderError> {
-        make(path)?;
+        DataFolder::make(path).map_err(io("making data folder", path))?;
         let marker = path.join(MARKER);
         if !marker.exists() && has_files(path)? {
             return Err(FolderError::NotOurs(path.to_path_buf()));
@@ -130,13 +136,6 @@ fn empty(path: &Path) -> Result<(), FolderError> {
         removed.map_err(io("removing", &old))?;
     }
     Ok(())
-}
-
-/// Makes the folder if it is not there, for its owner alone: secrets and money are in what it holds.
-fn make(path: &Path) -> Result<(), FolderError> {
-    let mut folder = std::fs::DirBuilder::new();
-    folder.recursive(true).mode(0o700);
-    folder.create(path).map_err(io("making data folder", path))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, FolderError> {

@@ -30,7 +30,7 @@ pub(crate) struct Deed<'a> {
 
 /// Without what would end a line or paint a terminal: an audit's reader must not be led to see lines that nobody
 /// wrote.
-pub(crate) fn on_one_line(text: &str) -> String {
+fn on_one_line(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
 

@@ -268,8 +268,8 @@ impl Lane {
     /// it, or its breaker lets nothing through. One that is open and wants a probe is not busy: nobody
     /// else may ever come to make it.
     pub(crate) fn is_busy(&self) -> bool {
-        let shut = self.state().breaker.shut(Instant::now()).is_some();
         let view = self.view();
+        let shut = view.open.is_some_and(|shut| Instant::now() < shut.probe_at);
         let queue = self.places.all().saturating_sub(self.turns.all());
         shut || view.asleep > 0 || view.waiting > queue / 2
     }

@@ -190,18 +190,11 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::board::Event;
+    use crate::board::tests::RULES;
     use crate::notice::State;
 
-    const RULES: Rules = Rules {
-        wait: Duration::from_secs(10),
-        interval: Duration::from_secs(60),
-        repeat: Duration::from_secs(3600),
-        quiet: Duration::from_secs(900),
-    };
     const S: i64 = 1000;
 
     fn heard(name: &str, endpoints: &[(&str, i64)]) -> Board {

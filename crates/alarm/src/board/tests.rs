@@ -1,6 +1,6 @@
 use super::*;
 
-const RULES: Rules = Rules {
+pub(super) const RULES: Rules = Rules {
     wait: Duration::from_secs(10),
     interval: Duration::from_secs(60),
     repeat: Duration::from_secs(3600),

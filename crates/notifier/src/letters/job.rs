@@ -143,7 +143,8 @@ impl Job {
         Self::all(db, NEWEST).await
     }
 
-    /// Those to carry, oldest first: no more than [`MOST_RUNNING`] are let begin.
+    /// Those to carry, oldest first: no more than [`MOST_RUNNING`] are let begin, but for some that begin
+    /// at one moment on a server.
     pub(super) async fn running(db: &mut AnyConnection) -> Result<Vec<Self>, DatabaseError> {
         const RUNNING: &str = " WHERE state = 'running' ORDER BY job_id LIMIT 100";
         Self::all(db, RUNNING).await

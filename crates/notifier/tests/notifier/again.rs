@@ -7,12 +7,12 @@ use futures::future::BoxFuture;
 use notification::{Envelope, TxNo, message};
 use reqwest::{Method, StatusCode};
 use rocketmq::{
-    Client, Deferral, Message, OrphanedHalf, Resolution, TransactionChecker, TransactionConfig,
+    Client, Deferral, OrphanedHalf, Resolution, TransactionChecker, TransactionConfig,
     TransactionProducer,
 };
 use serde_json::json;
 
-use crate::support::{Running, TOPIC, World, envelope, eventually, reach, subscription};
+use crate::support::{Running, TOPIC, World, bare, envelope, eventually, reach, subscription};
 
 /// A notification that was rejected, by a notifier that is gone.
 async fn rejected(world: &World) -> Envelope {
@@ -195,10 +195,7 @@ async fn no_check_back_goes_to_whoever_only_resends() {
     let initiator = TransactionProducer::start(&client, config, Some(asked.clone()))
         .await
         .unwrap();
-    let wire = envelope().to_message();
-    let mut half = Message::new(wire.topic, wire.body);
-    half.properties = wire.properties;
-    let half = initiator.begin(half).await.unwrap();
+    let half = initiator.begin(bare(&envelope())).await.unwrap();
     let checks = eventually("eight check-backs", async || {
         let asked = asked.0.lock().unwrap().clone();
         (asked.len() >= 8).then_some(asked)

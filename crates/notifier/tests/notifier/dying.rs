@@ -6,7 +6,7 @@ use rocketmq::Message;
 use serde_json::json;
 use service::clock;
 
-use crate::support::{Behaviour, Running, World, alarms, envelope, eventually, listen};
+use crate::support::{Behaviour, Running, World, alarms, bare, envelope, eventually, listen};
 
 /// Waits until the letter is in the broker's dead-letter topic and says so.
 async fn until_forwarded(notifier: &Running, tx_no: TxNo) {
@@ -142,11 +142,8 @@ async fn a_message_of_a_newer_format_is_parked() {
     let world = World::new().await;
     let notifier = world.notifier().await;
     let envelope = envelope();
-    let wire = envelope.to_message();
-    let mut message = Message::new(wire.topic, wire.body);
-    message.properties = wire.properties;
     world
-        .send_message(message.property(message::FORMAT, "2"))
+        .send_message(bare(&envelope).property(message::FORMAT, "2"))
         .await;
     let view = notifier.until(envelope.notification.tx_no, "waiting").await;
     assert_eq!(
@@ -387,9 +384,7 @@ async fn a_malformed_copy_that_claims_anothers_number_dies_by_itself() {
     let tx_no = envelope.notification.tx_no;
     world.send(&envelope).await;
     notifier.until(tx_no, "delivered").await;
-    let wire = envelope.to_message();
-    let mut message = Message::new(wire.topic, wire.body);
-    message.properties = wire.properties;
+    let mut message = bare(&envelope);
     message.properties.remove(message::EVENT_TYPE);
     world.send_message(message).await;
     let letter = eventually("the letter", async || {
@@ -409,9 +404,7 @@ async fn a_malformed_copy_that_comes_first_takes_nobodys_number() {
     let world = World::new().await;
     let notifier = world.notifier().await;
     let envelope = envelope();
-    let wire = envelope.to_message();
-    let mut message = Message::new(wire.topic, wire.body);
-    message.properties = wire.properties;
+    let mut message = bare(&envelope);
     message.properties.remove(message::EVENT_TYPE);
     world.send_message(message).await;
     let letter = eventually("the letter", async || {

@@ -14,7 +14,7 @@ pub(crate) use proxy::Proxy;
 pub(crate) use receiver::{Behaviour, Call, Receiver};
 pub(crate) use running::Running;
 pub(crate) use series::counted;
-pub(crate) use world::{TOKEN, TOPIC, World, envelope, reach, subscription};
+pub(crate) use world::{TOKEN, TOPIC, World, bare, envelope, reach, subscription};
 
 /// The longest that any condition is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

@@ -224,3 +224,11 @@ pub(crate) fn envelope() -> Envelope {
     let initiator = InitiatorId::new("0198f3c2-0000-7c10-9b1e-5d3f0a6c2e11").unwrap();
     Envelope::new(notification, initiator)
 }
+
+/// An envelope's message without tag and keys, to be changed.
+pub(crate) fn bare(envelope: &Envelope) -> Message {
+    let wire = envelope.to_message();
+    let mut message = Message::new(wire.topic, wire.body);
+    message.properties = wire.properties;
+    message
+}

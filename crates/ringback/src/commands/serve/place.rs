@@ -1,10 +1,9 @@
 //! What a service stands on before it starts: data folder, log, configuration, token, signals.
 
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use demo::{Addresses, ConfigFile, Timings};
+use demo::{Addresses, ConfigFile, DataFolder, Timings};
 use service::shutdown::{Shutdown, Stdin};
 use service::telemetry::{self, LogOutput};
 use service::traces::Exporter;
@@ -78,10 +77,7 @@ pub(super) fn prepare(
             .help("Choose another with --data-dir.")
     };
     let data = std::path::absolute(&common.data.data_dir).map_err(folder)?;
-    // For its owner alone: secrets are in what it holds.
-    let mut owned = std::fs::DirBuilder::new();
-    owned.recursive(true).mode(0o700);
-    owned.create(&data).map_err(folder)?;
+    DataFolder::make(&data).map_err(folder)?;
     let output = match common.log {
         Log::File => LogOutput::File(paths::log(&data, service)),
         Log::Stderr => LogOutput::Stderr,

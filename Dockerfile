@@ -8,7 +8,7 @@ FROM rust:1.95-bookworm AS manifests
 WORKDIR /src
 COPY . .
 RUN rm -rf sql docker \
- && find . -type f ! -name Cargo.toml ! -name Cargo.lock -delete \
+ && find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -path './.cargo/*' -delete \
  && for manifest in crates/*/Cargo.toml tests/Cargo.toml bench/Cargo.toml; do \
       mkdir -p "${manifest%/*}/src" && : >"${manifest%/*}/src/lib.rs" || exit 1; \
     done \
@@ -21,19 +21,20 @@ ARG PROFILE=release
 ENV CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0
 WORKDIR /src
 COPY --from=manifests /src .
-RUN cargo build --locked --package ringback --profile "$PROFILE" \
+RUN cargo build --locked --package ringback --features jemalloc --profile "$PROFILE" \
  && find . -mindepth 1 -maxdepth 1 ! -name target -exec rm -rf {} +
 
 # The program. Cargo goes by times of files: the empty sources above are newer than a checkout, so all are touched.
 FROM dependencies AS program
 ARG PROFILE=release
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 COPY crates crates
 COPY tests tests
 COPY bench bench
 COPY sql sql
 RUN find crates sql -type f -exec touch {} + \
- && cargo build --locked --package ringback --profile "$PROFILE" \
+ && cargo build --locked --package ringback --features jemalloc --profile "$PROFILE" \
  && mkdir /out && cp target/*/ringback /out/ && strip /out/ringback
 
 FROM debian:bookworm-slim

@@ -6,7 +6,7 @@ _list:
 # Formatting, lints with warnings denied, dependency rules
 check:
     cargo fmt --all --check
-    cargo clippy --workspace --all-targets --locked -- -D warnings
+    cargo clippy --workspace --all-targets --locked --features ringback/jemalloc -- -D warnings
     scripts/check-dependencies.sh
 
 # Licences, bans, advisories (needs cargo-deny)
@@ -91,7 +91,7 @@ standard-webhooks:
     scripts/standard-webhooks.sh
 # Every scenario of the benchmark, release build; `just bench drain --count 1000` for one of them
 bench *ARGS:
-    cargo build --locked --release -p ringback -p ringback-bench
+    cargo build --locked --release -p ringback -p ringback-bench --features ringback/jemalloc
     "${CARGO_TARGET_DIR:-target}"/release/ringback-bench run {{ARGS}}
 
 # Two brokers and two proxies of Apache RocketMQ, of which each is killed under load

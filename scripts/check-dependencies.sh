@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 bad=0
 cargo tree --locked --workspace --depth 0 >/dev/null # the tree can be read at all
-for crate in openssl-sys native-tls aws-lc-sys aws-lc-rs cmake; do
+for crate in openssl-sys native-tls aws-lc-sys aws-lc-rs cmake tikv-jemalloc-sys; do
   if cargo tree --locked --workspace --target all --invert "$crate" >/dev/null 2>&1; then
     echo "dependencies: $crate is in the tree (cargo tree -i $crate shows by whom)" >&2
     bad=1

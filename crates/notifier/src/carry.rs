@@ -185,7 +185,10 @@ impl Carrier {
         let stopping = self.shutdown.soft();
         let turn = stopping.run_until_cancelled(async {
             let place = line.lane.enter(self.company()).await?;
-            tokio::time::sleep(decide::remainder(due_ms, self.clock.now_ms())).await;
+            let wait = decide::remainder(due_ms, self.clock.now_ms());
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
             place.turn().await
         });
         let turn = match turn.await {

@@ -94,8 +94,8 @@ impl Egress {
         let found = match host.parse() {
             Ok(address) => vec![SocketAddr::new(address, port)],
             Err(_) => {
-                let found = self.names.lookup(&host).await.map_err(Whither::Unknown)?;
-                policy.sift(&host, found).map_err(Whither::Refused)?
+                let found = self.names.lookup(host).await.map_err(Whither::Unknown)?;
+                policy.sift(host, found).map_err(Whither::Refused)?
             }
         };
         let with_port = found.into_iter().map(|mut address| {

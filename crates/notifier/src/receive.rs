@@ -106,6 +106,7 @@ impl Receiver {
         for mut parcel in batch {
             parcel.standing = standings.get(&parcel.copy.key).copied();
             parcel.read_at = read_at;
+            parcel.delivery.release_content();
             let presence = match parcel.hold {
                 Some(_) => Presence::Alone,
                 None => Presence::Twin,

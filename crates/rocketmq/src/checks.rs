@@ -5,7 +5,6 @@
 //! beyond that is dropped, counted and logged: the broker asks again. The answer goes to the
 //! endpoint that asked, for only that one has the record that ends the transaction.
 
-use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -201,7 +200,7 @@ impl Transaction<'_> {
 fn orphaned(command: v2::RecoverOrphanedTransactionCommand) -> Option<OrphanedHalf> {
     let message = command.message?;
     let system = message.system_properties?;
-    let properties: BTreeMap<_, _> = message.user_properties.into_iter().collect();
+    let properties = message.user_properties;
     let (body, body_error) = body::unpack(message.body, system.body_encoding);
     if let Some(reason) = body_error {
         // The transaction's fate does not hang on the body.

@@ -119,7 +119,7 @@ impl Message {
     ) -> v2::Message {
         v2::Message {
             topic: Some(resource(self.topic)),
-            user_properties: self.properties.into_iter().collect(),
+            user_properties: self.properties,
             system_properties: Some(v2::SystemProperties {
                 tag: self.tag,
                 keys: self.keys,

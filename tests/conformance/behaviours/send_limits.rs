@@ -1,6 +1,6 @@
 //! Sending: what is too long, too large, or not allowed at all.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use rocketmq_wire::v2;
 use rocketmq_wire::v2::Code;
@@ -92,7 +92,7 @@ async fn property_count(bench: Bench) -> Outcome {
 async fn property_size(bench: Bench) -> Outcome {
     let (client, topic) = (bench.client().await?, bench.normal().await?);
     let of = |size: usize| v2::Message {
-        user_properties: HashMap::from([("key".to_owned(), "v".repeat(size - 3))]),
+        user_properties: BTreeMap::from([("key".to_owned(), "v".repeat(size - 3))]),
         ..message(&topic)
     };
     let words = "the total size of user property is too large, max is 16384";

@@ -39,7 +39,7 @@ pub(super) fn stored(
         stored_host: itself,
         body: message.body,
         not_unpacked: packed.then(|| "it is stored as it was sent".to_owned()),
-        properties: message.user_properties.into_iter().collect(),
+        properties: message.user_properties,
         ..StoredMessage::default()
     };
     let mut put = |name: &str, value: String| {

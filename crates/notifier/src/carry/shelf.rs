@@ -3,9 +3,12 @@
 //! It takes a row on record and a word to the broker to put a copy away, which is many times what it takes
 //! to receive it. When the backlog of a lane that stands is received, all that would be done before
 //! anybody else's message is seen. So such a copy gives its permit back, keeps its lease and waits here;
-//! few at a time are put away, and fresh messages pass them. A small one whose lane turns it away at the
-//! door comes here as it was received: its record is read with those of its neighbours on the shelf, and
-//! says then whether it is to be put away at all.
+//! few at a time are put away, and fresh messages pass them. One whose lane turns it away at the door comes
+//! here unread: its record is read with those of its neighbours on the shelf, and says then whether it is to
+//! be put away at all.
+//!
+//! Nothing here has its body, which putting away does not need; dying does. The rare one whose record says
+//! that it must die comes back as a second delivery, and of such the record is read before they get here.
 //!
 //! The shelf is bounded. What finds no place there is put away at once, under its permit: receiving then
 //! goes no faster than that.
@@ -24,11 +27,8 @@ use super::{Carrier, Parcel};
 use crate::copy::{Key, Reading};
 use crate::decide::{self, Decision, ParkReason, Presence, Standing};
 
-/// Copies that wait, some two KiB each.
-const PLACES: usize = 12 * 1024;
-
-/// A body up to this many bytes may lie on the shelf; a larger one is read about first, and let go of.
-const SMALL: usize = 1024;
+/// Copies that wait, some one and a half KiB each.
+const PLACES: usize = 10 * 1024;
 
 /// What comes to an empty shelf rests there so long: until then a backlog is received, which goes first.
 const GATHERS: Duration = Duration::from_millis(500);
@@ -84,9 +84,7 @@ impl Place<'_> {
     pub(super) fn take(self, mut parcel: Parcel, away: Away) {
         parcel.held = None;
         parcel.delivery.release_permit();
-        if !matches!(away, Away::Unread(..))
-            && let Some(copy) = Arc::get_mut(&mut parcel.copy)
-        {
+        if let Some(copy) = Arc::get_mut(&mut parcel.copy) {
             copy.content.body = Bytes::new();
         }
         self.0.send(Shelved { parcel, away });
@@ -129,8 +127,8 @@ impl Carrier {
     /// Leaves a copy that was just received on the shelf if its lane would turn it away; else gives it back.
     pub(crate) fn turn_away_unread(&self, parcel: Parcel) -> Option<Parcel> {
         let copy = &parcel.copy;
-        let small = copy.content.body.len() <= SMALL;
-        if !small || copy.reading != Reading::Known || parcel.hold.is_none() {
+        let is_first = copy.delivery_attempt <= 1;
+        if !is_first || copy.reading != Reading::Known || parcel.hold.is_none() {
             return Some(parcel);
         }
         let Some((line, busy)) = self.refused_at_the_door(copy) else {
@@ -192,6 +190,7 @@ impl Carrier {
                 self.meters.decided(&decision);
                 self.put_away(parcel, Away::Parked(reason, step)).await;
             }
+            Decision::Die(_) => self.deliver_anew(parcel).await,
             other => self.carry(parcel, other).await,
         }
     }

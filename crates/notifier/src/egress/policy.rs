@@ -150,20 +150,17 @@ impl Policy {
     }
 
     /// What a connection for this URL is made to: its own host and port, or the proxy's.
-    pub(super) fn dials(&self, url: &Url) -> Option<(String, u16)> {
-        match &self.proxy {
-            Some(proxy) => host_and_port(proxy.url()),
-            None => host_and_port(url),
-        }
+    pub(super) fn dials<'a>(&'a self, url: &'a Url) -> Option<(&'a str, u16)> {
+        host_and_port(self.proxy.as_ref().map_or(url, ProxyUrl::url))
     }
 }
 
 /// The host without the brackets of IPv6.
-fn host_and_port(url: &Url) -> Option<(String, u16)> {
+fn host_and_port(url: &Url) -> Option<(&str, u16)> {
     let host = url.host_str()?;
     let host = host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))
         .unwrap_or(host);
-    Some((host.to_owned(), url.port_or_known_default()?))
+    Some((host, url.port_or_known_default()?))
 }

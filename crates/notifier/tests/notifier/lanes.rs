@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use notifier::{BreakerConfig, BreakerRule};
+use sqlx::Row as _;
 
+use crate::put_back::on_record;
 use crate::support::{
     Behaviour, PATIENCE, Receiver, Running, World, envelope, eventually, subscription, within,
 };
@@ -260,6 +262,20 @@ async fn what_a_closed_lane_keeps_out_is_put_away_only_if_its_record_says_that_i
     .await;
     let view = notifier.find(tx_no).await.unwrap();
     assert_eq!((view.attempts.len(), view.notification.parks), (1, 0));
+    // One whose record says that it has waited for too long dies, with all that it said.
+    let too_long = envelope();
+    let week_ms = 7 * 24 * 3_600_000;
+    let over = format!("parks = 90, parked_ms = {week_ms}, next_due_ms = 1");
+    on_record(&world, &too_long, "bank2", &over).await;
+    world.send(&too_long).await;
+    let view = notifier.until(too_long.notification.tx_no, "dead").await;
+    assert_eq!(view.letters[0].reason.as_str(), "parked_too_long");
+    let record = world.record().await;
+    let mut db = record.read().await.unwrap();
+    let letter = sqlx::query("SELECT body FROM dead_letter WHERE tx_no = ?")
+        .bind(too_long.notification.tx_no.to_string());
+    let body: Vec<u8> = letter.fetch_one(&mut *db).await.unwrap().get("body");
+    assert_eq!(body, too_long.notification.body);
     notifier.stop().await;
 }
 

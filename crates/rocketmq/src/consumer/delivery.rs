@@ -61,13 +61,19 @@ impl Delivery {
         &self.message
     }
 
-    /// Gives its permit back, so that another message is received in its place, and lets go of body and
-    /// properties: for one that waits for nothing but being settled. Its lease is renewed as before.
-    /// Whoever does this bounds how many there are, and settles them before [`crate::Consumer::close`].
-    pub fn release_permit(&mut self) {
-        self.permit = None;
+    /// Lets go of keys, properties and body, which the one who has read them need not hold twice.
+    pub fn release_content(&mut self) {
+        self.message.keys = Vec::new();
         self.message.body = Bytes::new();
         self.message.properties = BTreeMap::new();
+    }
+
+    /// Gives its permit back, so that another message is received in its place, and lets go of its content:
+    /// for one that waits for nothing but being settled. Its lease is renewed as before. Whoever does this
+    /// bounds how many there are, and settles them before [`crate::Consumer::close`].
+    pub fn release_permit(&mut self) {
+        self.permit = None;
+        self.release_content();
     }
 
     /// How long the message is surely hidden from others; zero when the lease is lost.

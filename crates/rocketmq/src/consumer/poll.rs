@@ -280,7 +280,7 @@ fn read(message: v2::Message) -> (ReceivedMessage, Option<String>) {
         topic: message.topic.map(|topic| topic.name).unwrap_or_default(),
         tag: system.tag,
         keys: system.keys,
-        properties: message.user_properties.into_iter().collect(),
+        properties: message.user_properties,
         body,
         body_error,
         delivery_attempt: u32::try_from(system.delivery_attempt.unwrap_or(1)).unwrap_or(1),

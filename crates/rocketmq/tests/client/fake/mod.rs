@@ -5,7 +5,7 @@ mod answers;
 mod running;
 mod service;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -261,7 +261,7 @@ impl Fake {
     pub(crate) fn put_encoded(&self, id: &str, body: &[u8], encoding: v2::Encoding) {
         let message = v2::Message {
             topic: Some(resource(TOPIC)),
-            user_properties: HashMap::from([("colour".to_owned(), "red".to_owned())]),
+            user_properties: BTreeMap::from([("colour".to_owned(), "red".to_owned())]),
             system_properties: Some(v2::SystemProperties {
                 message_id: id.to_owned(),
                 body_encoding: encoding.into(),
@@ -294,7 +294,7 @@ impl Fake {
         };
         let message = v2::Message {
             topic: Some(resource(TOPIC)),
-            user_properties: HashMap::from([(
+            user_properties: BTreeMap::from([(
                 properties::CHECK_TIMES.to_owned(),
                 times.to_string(),
             )]),

@@ -221,7 +221,7 @@ jvm() {
   printf '%s\n' "$pid" >"$dir/run/$name.pid"
   # 5.5.0 spins one core for good after its first transaction (apache/rocketmq#10966): what else runs here
   # goes before it. A session's niceness counts beside that of its processes, where the system groups by it.
-  renice -n 5 -p "$pid" >/dev/null 2>&1 || true
+  renice -n 5 -g "$pid" >/dev/null 2>&1 || true
   { echo 5 >"/proc/$pid/autogroup"; } 2>/dev/null || true
   disown
 }

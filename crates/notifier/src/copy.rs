@@ -66,7 +66,8 @@ pub(crate) struct Copy {
     pub for_group: Option<Group>,
     pub content: Content,
     pub reading: Reading,
-    /// The broker's own counter: shown, never counted on.
+    /// The broker's own counter: shown. What it decides is only whether a copy crashes workers, and whether it
+    /// may lie on the shelf unread.
     pub delivery_attempt: u32,
     /// When it was sent.
     pub born_ms: i64,

@@ -225,7 +225,7 @@ pub(crate) fn remainder(due_ms: i64, now_ms: i64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// The one use that is made of the broker's own counter.
+/// No rung is counted by the broker's own counter, but a worker that never comes to write anything down shows there.
 fn crashes_workers(copy: &Copy, attempts: u32, parks: u32, rules: Rules) -> bool {
     let accounted_for = attempts.saturating_add(parks);
     let unexplained = copy.delivery_attempt.saturating_sub(accounted_for);

@@ -164,6 +164,7 @@ fn request(
     let mut request = Request::new(Method::POST, url);
     request.headers_mut().reserve(USUAL_HEADERS);
     let name = HeaderName::from_static;
+    // Of host and credentials nothing is asked here: the policy has.
     RequestBuilder::from_parts(Client::clone(&endpoint.client), request)
         .headers(endpoint.headers.clone())
         .headers(trace(copy, attempt))

@@ -43,6 +43,16 @@ pub(crate) async fn rest(delivery: Delivery, key: &Key, delay: Duration, meters:
     );
 }
 
+/// Back after this long without an attempt having been made, and as a delivery more by the broker's counter.
+pub(crate) async fn rest_counted(delivery: Delivery, key: &Key, delay: Duration, meters: &Meters) {
+    log(
+        Told::Rest,
+        key,
+        Box::pin(delivery.defer(delay, Deferral::CountsAttempt)).await,
+        meters,
+    );
+}
+
 /// Moves a dead message to the dead-letter topic and notes that in its letter.
 pub(crate) async fn forward(
     mut delivery: Delivery,

@@ -31,11 +31,11 @@ impl Carrier {
         settle::rest(parcel.delivery, &parcel.copy.key, delay, &self.meters).await;
     }
 
-    /// Back at once, as a delivery that the broker counts; the record stays as it is.
+    /// Back soon, as a delivery more by the broker's counter; the record stays as it is.
     pub(super) async fn deliver_anew(&self, parcel: Parcel) {
         drop(parcel.hold);
         let (key, meters) = (&parcel.copy.key, &self.meters);
-        settle::next_rung(parcel.delivery, key, Duration::ZERO, meters).await;
+        settle::rest_counted(parcel.delivery, key, LOOK_AGAIN, meters).await;
     }
 
     /// Its endpoint is paused: back after a while, nothing counted.

@@ -74,7 +74,6 @@ impl Endpoint {
         })
     }
 
-    /// Reads the secrets and parses the URL. `ladder` replaces the endpoint's own.
     /// Reads the files that it names and parses the URL. `ladder` replaces the endpoint's own. Whether the URL may be
     /// rung is not asked here: what may not is parked for as long as that holds.
     ///

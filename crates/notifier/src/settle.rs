@@ -25,32 +25,32 @@ pub(crate) async fn acknowledge(delivery: Delivery, key: &Key, meters: &Meters) 
 
 /// An attempt was refused: back at the next rung. The broker's counter shows it.
 pub(crate) async fn next_rung(delivery: Delivery, key: &Key, delay: Duration, meters: &Meters) {
-    log(
-        Told::NextRung,
-        key,
-        Box::pin(delivery.defer(delay, Deferral::CountsAttempt)).await,
-        meters,
-    );
+    let (told, counted) = (Told::NextRung, Deferral::CountsAttempt);
+    defer(told, counted, delivery, key, delay, meters).await;
 }
 
 /// Back after this long without an attempt having been made.
 pub(crate) async fn rest(delivery: Delivery, key: &Key, delay: Duration, meters: &Meters) {
-    log(
-        Told::Rest,
-        key,
-        Box::pin(delivery.defer(delay, Deferral::Suspended)).await,
-        meters,
-    );
+    let (told, suspended) = (Told::Rest, Deferral::Suspended);
+    defer(told, suspended, delivery, key, delay, meters).await;
 }
 
 /// Back after this long without an attempt having been made, and as a delivery more by the broker's counter.
 pub(crate) async fn rest_counted(delivery: Delivery, key: &Key, delay: Duration, meters: &Meters) {
-    log(
-        Told::Rest,
-        key,
-        Box::pin(delivery.defer(delay, Deferral::CountsAttempt)).await,
-        meters,
-    );
+    let (told, counted) = (Told::Rest, Deferral::CountsAttempt);
+    defer(told, counted, delivery, key, delay, meters).await;
+}
+
+async fn defer(
+    told: Told,
+    deferral: Deferral,
+    delivery: Delivery,
+    key: &Key,
+    delay: Duration,
+    meters: &Meters,
+) {
+    let result = Box::pin(delivery.defer(delay, deferral)).await;
+    log(told, key, result, meters);
 }
 
 /// Moves a dead message to the dead-letter topic and notes that in its letter.

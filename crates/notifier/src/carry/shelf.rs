@@ -80,7 +80,7 @@ impl Shelf {
 }
 
 impl Place<'_> {
-    /// Takes a copy, which gives up its permit and what only an attempt needs.
+    /// Takes a copy, which gives up its permit and its body.
     pub(super) fn take(self, mut parcel: Parcel, away: Away) {
         parcel.held = None;
         parcel.delivery.release_permit();

@@ -19,6 +19,8 @@ pub(super) enum Step {
     Begin,
     /// Reads a whole request.
     Read,
+    /// Reads an HTTP/2 client's opening up to the head of its first request, that included.
+    ReadHttp2,
     /// Reads a whole request, and answers this and no more if its head does not hold the text.
     Want(&'static str, Bytes),
     Send(Bytes),
@@ -131,6 +133,7 @@ async fn play(
         match step {
             Step::Begin => drop(stream.read_u8().await?),
             Step::Read => drop(read_request(stream).await?),
+            Step::ReadHttp2 => read_http2(stream).await?,
             Step::Want(text, otherwise) => {
                 let head = read_request(stream).await?;
                 if !head.contains(text) {
@@ -170,4 +173,21 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Strin
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await?;
     Ok(head)
+}
+
+/// Reads the preface (24 bytes) and frames (9 bytes of head: length 3, type 1, flags 1, stream 4)
+/// up to the first HEADERS: from there on what is wrong with the connection is wrong with a request.
+async fn read_http2(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
+    const HEADERS: u8 = 1;
+    stream.read_exact(&mut [0; 24]).await?;
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await?;
+        let [a, b, c, kind, ..] = head;
+        let mut rest = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
+        stream.read_exact(&mut rest).await?;
+        if kind == HEADERS {
+            return Ok(());
+        }
+    }
 }

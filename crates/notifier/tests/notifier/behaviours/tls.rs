@@ -99,11 +99,12 @@ pub(super) fn rows() -> Vec<Row> {
             tls(),
         )
         .with(showing(&ours, &foreign)),
-        // It stays until we leave: with what it has not read yet, its end would be a reset.
+        // It answers a request: a connection that ends before one is on it is a reset. It stays until
+        // we leave: with what it has not read yet, its end would be one too.
         Row::new(
             "agrees on HTTP/2, and then speaks something else",
             vec![
-                Step::Read,
+                Step::ReadHttp2,
                 send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"),
                 Step::Hold,
             ],

@@ -5,6 +5,7 @@
 //! let go of half-way simply comes back: a POST that was not made uses no rung. What is decided
 //! without an attempt is in [`put_away`].
 
+mod attempt;
 mod gate;
 mod gone;
 mod permits;
@@ -16,41 +17,31 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use notification::api::endpoint::ClockShown;
-use notification::{AttemptError, EndpointId};
 use rocketmq::Delivery;
 use service::clock::Clock;
 use service::shutdown::Shutdown;
 
 use self::gate::Open;
-use self::spans::Way;
-use crate::alarm;
 use crate::backoff::Backoff;
-use crate::breaker::Change;
 use crate::config::SubscriptionConfig;
 use crate::copy::{Copy, Key};
 use crate::decide::{self, Decision, Presence, Rules, Standing};
 use crate::directory::{Directory, Line};
-use crate::endpoint::Target;
 use crate::in_hand::Hold;
 use crate::ladders::Ladders;
 use crate::lane::{Busy, Company, Turn};
+use crate::lateness::Lateness;
 use crate::metrics::Meters;
 use crate::parking::Sleepers;
 use crate::record::Record;
-use crate::record::entry::{Attempt, Entry, Event, Moved, Then};
-use crate::ring::{Ringer, Rung};
-use crate::settle;
-use crate::verdict::{self, Judgement};
+use crate::record::entry::{Entry, Event, Moved};
+use crate::ring::Ringer;
 
 pub(crate) use permits::{Held, Permits};
 pub(crate) use shelf::{OnShelf, Shelf};
 
 /// A record that was read longer ago than this may have changed since.
 pub(crate) const FRESH: Duration = Duration::from_secs(1);
-
-/// Beyond this difference between the receiver's clock and ours an alarm is raised.
-const MOST_SKEW_S: u64 = 60;
 
 /// A received copy with what is known of it.
 #[derive(Debug)]
@@ -59,6 +50,7 @@ pub(crate) struct Parcel {
     /// The record's row, and when it was read.
     pub standing: Option<Standing>,
     pub read_at: Instant,
+    /// Or when it was taken up again for another attempt.
     pub received_ms: i64,
     pub delivery: Delivery,
     /// `None` if a twin holds the key.
@@ -75,7 +67,9 @@ pub(crate) struct Carrier {
     pub ladders: Ladders,
     pub ringer: Ringer,
     pub record: Record,
+    /// Without the head start: see [`Carrier::rules`].
     pub rules: Rules,
+    pub lateness: Lateness,
     pub permits: Permits,
     pub shelf: Shelf,
     pub meters: Arc<Meters>,
@@ -146,7 +140,7 @@ impl Carrier {
                 Decision::SeeToLetter => return self.see_to_letter(parcel).await,
                 Decision::RecordBehind => return self.wait_for_the_record(parcel).await,
                 Decision::AfterTwin => return self.rest(parcel, self.lease).await,
-                Decision::NotDue(delay) => return self.rest(parcel, delay).await,
+                Decision::NotDue(delay) => return self.rest_until_due(parcel, delay).await,
                 Decision::Hold(delay) => return self.hold(parcel, delay).await,
                 Decision::Skip => return self.skip(parcel).await,
                 Decision::Park(reason) => return self.park(parcel, reason).await,
@@ -161,7 +155,10 @@ impl Carrier {
             };
             match self.reach_turn(&line, &mut parcel, number, due_ms).await {
                 Reached::Turn { turn, number, open } => {
-                    return self.ring(parcel, number, turn, open).await;
+                    match self.ring(parcel, number, turn, open).await {
+                        Some(soon) => (parcel, decision) = soon,
+                        None => return,
+                    }
                 }
                 Reached::Instead(other) => decision = other,
                 Reached::Busy(busy) => {
@@ -184,12 +181,15 @@ impl Carrier {
     ) -> Reached {
         let stopping = self.shutdown.soft();
         let turn = stopping.run_until_cancelled(async {
-            let place = line.lane.enter(self.company()).await?;
             let wait = decide::remainder(due_ms, self.clock.now_ms());
             if !wait.is_zero() {
+                // At the door: who is not due takes no place from who is.
+                if let Some(busy) = line.lane.refuses(self.company()) {
+                    return Err(busy);
+                }
                 tokio::time::sleep(wait).await;
             }
-            place.turn().await
+            line.lane.enter(self.company()).await?.turn().await
         });
         let turn = match turn.await {
             Some(Ok(turn)) => turn,
@@ -235,72 +235,18 @@ impl Carrier {
                 parcel.read_at = Instant::now();
                 let now_ms = self.clock.now_ms();
                 let row = parcel.standing.as_ref();
-                decide::decide(&parcel.copy, row, Presence::Alone, self.rules, now_ms)
+                decide::decide(&parcel.copy, row, Presence::Alone, self.rules(), now_ms)
             }
             // The store is down, which is told: nothing is rung that could not be recorded.
             Err(_) => Decision::NotDue(self.lease),
         }
     }
 
-    /// Makes the attempt, writes it down, settles.
-    async fn ring(&self, parcel: Parcel, number: u32, turn: Turn, open: Open) {
-        let Open {
-            line,
-            endpoint,
-            target,
-        } = open;
-        self.meters.decided(&Decision::Ring {
-            number,
-            not_before_ms: 0,
-        });
-        let mut way = Way::of(&parcel, &line, number);
-        // Boxed, so that a task that waits, for its turn or for the record, is small.
-        let rung = Box::pin(self.ringer.ring(&endpoint, &parcel.copy, number)).await;
-        self.mind_the_clock(&line, &rung);
-        if rung.result == Err(AttemptError::AddressRefused)
-            && line.egress_alarm.is_due(rung.finished_ms)
-        {
-            let why = rung.detail.as_deref().unwrap_or_default();
-            alarm::address_refused(line.id(), &why);
-        }
-        let age = self.age(&parcel, rung.finished_ms);
-        let ladder = self.ladders.of(endpoint.ladder.as_ref());
-        let dice = fastrand::f64();
-        let judgement = verdict::judge(&endpoint.acceptance, &ladder, number, age, &rung, dice);
-        line.heard(judgement.heard.health, rung.finished_ms);
-        mind_the_breaker(line.id(), turn.report(judgement.heard, rung.took));
-        let (verdict, error) = (judgement.verdict, judgement.error);
-        line.meters
-            .attempted(verdict, rung.status, error, rung.took);
-        let (then, status, finished_ms) = (judgement.then, rung.status, rung.finished_ms);
-        way.rung(&rung, &judgement);
-        let attempt = Self::attempt_row(&target, number, rung, judgement);
-        let Some(moved) = self
-            .write(&parcel, Event::Attempted { attempt, then })
-            .await
-        else {
-            return;
-        };
-        way.recorded(&self.clock);
-        match then {
-            Then::Delivered => {
-                if moved == Moved::Yes {
-                    line.meters
-                        .delivered(number, parcel.age_since_birth(finished_ms));
-                }
-                self.acknowledge(parcel).await;
-            }
-            Then::Again { next_due_ms } => {
-                let delay = decide::remainder(next_due_ms, self.clock.now_ms());
-                let delay = delay.min(self.rules.longest_deferral);
-                drop(parcel.hold);
-                settle::next_rung(parcel.delivery, &parcel.copy.key, delay, &self.meters).await;
-            }
-            Then::Dead(reason) => self.bury(parcel, moved, reason).await,
-        }
-        way.settled(&self.clock);
-        if status == Some(gone::GONE) {
-            Box::pin(self.mind_gone(&endpoint)).await;
+    /// What a decision needs, as it is now.
+    pub(crate) fn rules(&self) -> Rules {
+        Rules {
+            head_start: self.lateness.head_start(),
+            ..self.rules
         }
     }
 
@@ -326,55 +272,6 @@ impl Carrier {
             event,
         };
         self.record.write(entry).await.ok()
-    }
-
-    fn attempt_row(target: &Target, number: u32, rung: Rung, judgement: Judgement) -> Attempt {
-        Attempt {
-            id: rung.id,
-            number,
-            url: target.text.clone(),
-            started_ms: rung.started_ms,
-            took_ms: i32::try_from(rung.took.as_millis()).unwrap_or(i32::MAX),
-            verdict: judgement.verdict,
-            status: rung.status,
-            error: judgement.error,
-            detail: judgement.detail,
-            excerpt: rung.excerpt(),
-        }
-    }
-
-    /// Receivers refuse what was signed long ago, by their clock.
-    fn mind_the_clock(&self, line: &Line, rung: &Rung) {
-        let Some(skew_s) = rung.skew else { return };
-        line.tells_the_time(ClockShown {
-            ahead_s: skew_s,
-            read_ms: rung.finished_ms,
-        });
-        if skew_s.unsigned_abs() > MOST_SKEW_S && line.skew_alarm.is_due(rung.finished_ms) {
-            alarm::clock_skew(line.id(), skew_s);
-        }
-    }
-
-    /// How long the generation has been under way: since its first sight, or since its resend.
-    fn age(&self, parcel: &Parcel, now_ms: i64) -> Duration {
-        let since_ms = match (parcel.copy.generation, parcel.standing) {
-            (0, Some(row)) => row.first_seen_ms,
-            (0, None) => now_ms,
-            _ => parcel.copy.born_ms,
-        };
-        millis(now_ms - since_ms)
-    }
-}
-
-/// An alarm for each time that it opens, not for each probe.
-fn mind_the_breaker(endpoint: &EndpointId, change: Option<Change>) {
-    match change {
-        Some(Change::Opened {
-            first: true,
-            probe_in,
-        }) => alarm::breaker_opened(endpoint, probe_in),
-        Some(Change::Closed { after }) => alarm::breaker_closed(endpoint, after),
-        Some(Change::Opened { first: false, .. }) | None => {}
     }
 }
 

@@ -49,6 +49,8 @@ pub(crate) struct Rules {
     pub crashes_workers_after: u32,
     /// See [`crate::Settings::longest_deferral`]. A longer rest is deferred again when it is over.
     pub longest_deferral: Duration,
+    /// By how much earlier than due the broker is asked for a copy: see [`crate::lateness`].
+    pub head_start: Duration,
 }
 
 /// What to do with a copy.
@@ -78,7 +80,7 @@ pub(crate) enum Decision {
     Ring {
         /// 1 for the first attempt of a generation.
         number: u32,
-        /// At most [`LANE_WAIT_MS`] away.
+        /// So near that it [waits here](waits_here).
         not_before_ms: i64,
     },
 }
@@ -151,8 +153,8 @@ impl ParkReason {
     }
 }
 
-/// What is due within this long waits in the lane; the broker's grain is too coarse for it.
-const LANE_WAIT_MS: i64 = 1_000;
+/// The broker's grain is too coarse for what is due within this long.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Decides about one copy, given the record's row and the time.
 pub(crate) fn decide(
@@ -185,7 +187,7 @@ pub(crate) fn decide(
         return Decision::AfterTwin;
     }
     let due_ms = row.and_then(|row| row.next_due_ms).unwrap_or(now_ms);
-    if due_ms - now_ms > LANE_WAIT_MS {
+    if !waits_here(due_ms, rules, now_ms) {
         return Decision::NotDue(remainder(due_ms, now_ms).min(rules.longest_deferral));
     }
     let (attempts, parks) = row.map_or((0, 0), |row| (row.attempts, row.parks));
@@ -202,6 +204,12 @@ pub(crate) fn decide(
             not_before_ms: due_ms,
         },
     }
+}
+
+/// Whether what is due then waits in this process until it is: the broker would give it back too late,
+/// or has given it back as early as it was asked to.
+pub(crate) fn waits_here(due_ms: i64, rules: Rules, now_ms: i64) -> bool {
+    remainder(due_ms, now_ms) <= SOON + rules.head_start
 }
 
 /// Parks, unless its parks have used up their time.

@@ -54,6 +54,7 @@ mod endpoint;
 mod failing;
 mod inspect;
 mod ladders;
+mod lateness;
 mod letters;
 mod metrics;
 mod oldest;

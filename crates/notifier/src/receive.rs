@@ -103,6 +103,7 @@ impl Receiver {
         let batch = self.set_malformed_aside(batch, &mut standings).await;
         let read_at = Instant::now();
         let now_ms = self.carrier.clock.now_ms();
+        self.measure(&batch, received_ms);
         for mut parcel in batch {
             parcel.standing = standings.get(&parcel.copy.key).copied();
             parcel.read_at = read_at;
@@ -111,7 +112,7 @@ impl Receiver {
                 Some(_) => Presence::Alone,
                 None => Presence::Twin,
             };
-            let (row, rules) = (parcel.standing.as_ref(), self.carrier.rules);
+            let (row, rules) = (parcel.standing.as_ref(), self.carrier.rules());
             let decision = decide::decide(&parcel.copy, row, presence, rules, now_ms);
             let carrier = self.carrier.clone();
             self.tasks.spawn(async move {
@@ -120,6 +121,15 @@ impl Receiver {
                 // Cut off in the hard phase, the delivery is dropped and comes back.
                 let _cut_off = carrier.shutdown.unless_forced(carried).await.is_none();
             });
+        }
+    }
+
+    /// How late these came back, unless they had to wait for permits.
+    fn measure(&self, batch: &[Parcel], received_ms: i64) {
+        let permits = &self.carrier.permits;
+        if permits.free() > permits.all() / 2 {
+            let keys = batch.iter().map(|parcel| &parcel.copy.key);
+            self.carrier.lateness.came(keys, received_ms);
         }
     }
 

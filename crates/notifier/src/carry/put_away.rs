@@ -1,13 +1,14 @@
 //! What is done with a copy without ringing: acknowledged, rested, parked, buried.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use notification::DeadReason;
 
 use super::shelf::Away;
 use super::{Carrier, Parcel, millis};
 use crate::alarm;
-use crate::decide::{self, Decision, ParkReason};
+use crate::copy::Key;
+use crate::decide::{self, Decision, ParkReason, Rules};
 use crate::lane::{Busy, Lane};
 use crate::parking;
 use crate::record::entry::{Event, Moved};
@@ -29,6 +30,53 @@ impl Carrier {
         drop(parcel.hold);
         let delay = delay.min(self.rules.longest_deferral);
         settle::rest(parcel.delivery, &parcel.copy.key, delay, &self.meters).await;
+    }
+
+    /// An attempt was refused: its copy is kept if the next one is so near that the broker would give it back
+    /// too late, else it goes back to the broker until then.
+    pub(super) async fn keep_or_give_back(
+        &self,
+        parcel: Parcel,
+        next_due_ms: i64,
+    ) -> Option<Parcel> {
+        let now_ms = self.clock.now_ms();
+        let rules = Rules {
+            // No guess: a broker that is punctual is to have what it can have.
+            head_start: self.lateness.usual().unwrap_or_default(),
+            ..self.rules
+        };
+        let is_soon = decide::waits_here(next_due_ms, rules, now_ms);
+        if is_soon && self.lateness.may_wait(Instant::now()) {
+            return Some(parcel);
+        }
+        let (key, delay) = (&parcel.copy.key, decide::remainder(next_due_ms, now_ms));
+        let delay = self.ask_early(key, delay);
+        drop(parcel.hold);
+        settle::next_rung(parcel.delivery, key, delay, &self.meters).await;
+        None
+    }
+
+    /// Back in time for what is due in so long; the record stays as it is.
+    pub(super) async fn rest_until_due(&self, parcel: Parcel, delay: Duration) {
+        let delay = self.ask_early(&parcel.copy.key, delay);
+        self.rest(parcel, delay).await;
+    }
+
+    /// How long the broker is asked to keep a copy that is due in so long.
+    pub(super) fn ask_early(&self, key: &Key, delay: Duration) -> Duration {
+        let longest = self.rules.longest_deferral;
+        if delay > longest {
+            // It will be asked for again.
+            return longest;
+        }
+        let delay = match self.lateness.may_wait(Instant::now()) {
+            true => delay.saturating_sub(self.lateness.head_start()),
+            false => delay,
+        };
+        let now_ms = self.clock.now_ms();
+        let back_ms = now_ms.saturating_add(service::clock::millis(delay));
+        self.lateness.asked(key, back_ms, now_ms);
+        delay
     }
 
     /// Back soon, as a delivery more by the broker's counter; the record stays as it is.

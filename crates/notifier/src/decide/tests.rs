@@ -9,6 +9,7 @@ const NOW: i64 = 1_700_000_000_000;
 const RULES: Rules = Rules {
     crashes_workers_after: 50,
     longest_deferral: HALF_A_DAY,
+    head_start: Duration::ZERO,
 };
 const HALF_A_DAY: Duration = Duration::from_secs(12 * 3600);
 
@@ -142,13 +143,29 @@ fn what_is_not_due_goes_back_for_the_remainder_and_never_longer_than_the_broker_
 }
 
 #[test]
-fn what_is_due_within_a_second_waits_in_the_lane() {
+fn what_is_due_within_a_second_waits_here() {
     let due = alone(&copy(), Some(&waiting(1_000)));
     let ring = Decision::Ring {
         number: 3,
         not_before_ms: NOW + 1_000,
     };
     assert_eq!(due, ring);
+}
+
+#[test]
+fn what_came_as_early_as_it_was_asked_for_waits_here() {
+    let rules = Rules {
+        head_start: Duration::from_millis(1_500),
+        ..RULES
+    };
+    let due_in = |ms| decide(&copy(), Some(&waiting(ms)), Presence::Alone, rules, NOW);
+    let ring = Decision::Ring {
+        number: 3,
+        not_before_ms: NOW + 2_500,
+    };
+    assert_eq!(due_in(2_500), ring);
+    let rest = Duration::from_millis(2_501);
+    assert_eq!(due_in(2_501), Decision::NotDue(rest));
 }
 
 #[test]

@@ -22,6 +22,7 @@ use crate::dlq::DlqReader;
 use crate::egress::Egress;
 use crate::in_hand::InHand;
 use crate::ladders::Ladders;
+use crate::lateness::Lateness;
 use crate::letters;
 use crate::metrics::{Meters, Sources, Watched};
 use crate::oldest::Oldest;
@@ -160,7 +161,9 @@ impl Notifier {
                     rules: Rules {
                         crashes_workers_after: config.notifier.crashes_workers_after,
                         longest_deferral: config.notifier.longest_deferral,
+                        head_start: Duration::ZERO,
                     },
+                    lateness: Lateness::new(config.notifier.permits),
                     permits,
                     shelf,
                     meters,

@@ -1,11 +1,13 @@
-//! A gRPC proxy before the broker that can keep the answers of renewals to itself.
+//! A gRPC proxy before the broker that can keep the answers of renewals to itself, or have messages given
+//! back late.
 //!
 //! It speaks the protocol on both sides with the generated server and client. Routes are rewritten
 //! to name the proxy, so that a client stays with it.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rocketmq_wire::v2;
 use rocketmq_wire::v2::messaging_service_client::MessagingServiceClient;
@@ -30,6 +32,8 @@ struct Switches {
     dropped_of: Mutex<Vec<String>>,
     /// In milliseconds.
     asked_to_hide: Mutex<Vec<u64>>,
+    /// By how many milliseconds more they are hidden.
+    late_ms: AtomicU64,
 }
 
 impl Drop for Proxy {
@@ -73,6 +77,12 @@ impl Proxy {
     /// Everything passes again.
     pub(crate) fn pass_everything(&self) {
         self.switches.drop_renewals.store(false, Ordering::SeqCst);
+    }
+
+    /// The broker hides messages for so much longer than it was asked to from now on.
+    pub(crate) fn give_back_late(&self, by: Duration) {
+        let ms = u64::try_from(by.as_millis()).unwrap();
+        self.switches.late_ms.store(ms, Ordering::SeqCst);
     }
 
     /// For how long the broker was asked to hide messages, renewals among them; in milliseconds.
@@ -150,12 +160,15 @@ impl MessagingService for Forward {
 
     async fn change_invisible_duration(
         &self,
-        request: Request<v2::ChangeInvisibleDurationRequest>,
+        mut request: Request<v2::ChangeInvisibleDurationRequest>,
     ) -> Answer<v2::ChangeInvisibleDurationResponse> {
-        if let Some(span) = &request.get_ref().invisible_duration {
+        if let Some(span) = &mut request.get_mut().invisible_duration {
             let ms = span.seconds * 1_000 + i64::from(span.nanos) / 1_000_000;
-            let mut asked = self.switches.asked_to_hide.lock().unwrap();
-            asked.push(u64::try_from(ms).unwrap());
+            let ms = u64::try_from(ms).unwrap();
+            self.switches.asked_to_hide.lock().unwrap().push(ms);
+            let late = ms + self.switches.late_ms.load(Ordering::SeqCst);
+            span.seconds = i64::try_from(late / 1_000).unwrap();
+            span.nanos = i32::try_from(late % 1_000).unwrap() * 1_000_000;
         }
         // Judged when it arrives: what is under way when the switch is thrown passes.
         let dropped = self.switches.drop_renewals.load(Ordering::SeqCst);

@@ -65,7 +65,8 @@ impl World {
         let group = |name: &str| GroupConfig {
             name: name.into(),
             retry_max_times,
-            delays: vec![Duration::from_secs(1); 2],
+            // More than what is waited out without the broker.
+            delays: vec![Duration::from_millis(1_200); 2],
         };
         let broker = Broker::start(broker::Config {
             data: folder.path().join("broker"),

@@ -1,0 +1,164 @@
+//! How late the broker gives back what it was asked for, and by how much earlier to ask for it.
+//!
+//! Apache RocketMQ gives a deferred copy back up to four seconds late, the embedded broker some
+//! milliseconds. A copy is therefore asked for by as much earlier as nine of ten are late, and waits here
+//! for what it comes too early by; one that is due before the broker would give it back is not given away.
+//! What waits here holds a permit, so only so many a second may. What is measured are copies that this
+//! process asked for by itself: the broker does not say what it was asked.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::copy::Key;
+
+/// The most copies whose return is waited for; these are the soonest.
+const AWAITED: usize = 128;
+
+/// What is usual is what nine of ten of so many were late by, at most.
+const REMEMBERED: usize = 64;
+
+/// With fewer than these nothing is known.
+const ENOUGH: usize = 8;
+
+/// The head start while nothing is known: by so much RocketMQ is late in the middle.
+const PRESUMED: Duration = Duration::from_secs(2);
+
+/// A copy that is later than this was held up by an outage or a backlog, or went to another process.
+const HELD_UP_MS: i64 = 10_000;
+
+/// The longest head start.
+const LONGEST_HEAD_START: Duration = Duration::from_secs(4);
+
+/// Of all permits, how many may be spent on waiting in a second, divided. None waits longer than five, so it
+/// is a sixth of them, a sixteenth of them at once.
+const SPENT_A_SECOND: u32 = 32;
+
+/// How far ahead of an even spacing they may be spent.
+const AHEAD: Duration = Duration::from_secs(2);
+
+/// A group's; each process measures for itself.
+#[derive(Debug)]
+pub(crate) struct Lateness {
+    /// Between two permits that are spent on waiting.
+    interval: Duration,
+    measured: Mutex<Measured>,
+}
+
+#[derive(Debug)]
+struct Measured {
+    /// When the next permit may be spent on waiting, evenly spaced.
+    next: Instant,
+    /// When these were asked back for.
+    awaited: HashMap<Key, i64>,
+    /// By how many milliseconds they were late; less than 0 if they were early. The newest at the back.
+    late_ms: VecDeque<i64>,
+    usual: Option<Duration>,
+}
+
+impl Lateness {
+    pub(crate) fn new(permits: usize) -> Self {
+        let permits = u32::try_from(permits).unwrap_or(u32::MAX).max(1);
+        Self {
+            interval: Duration::from_secs(1) * SPENT_A_SECOND / permits,
+            measured: Mutex::new(Measured {
+                next: Instant::now(),
+                awaited: HashMap::new(),
+                late_ms: VecDeque::new(),
+                usual: None,
+            }),
+        }
+    }
+
+    /// By how much earlier than it is due a copy is asked for.
+    pub(crate) fn head_start(&self) -> Duration {
+        self.usual().unwrap_or(PRESUMED)
+    }
+
+    /// What the broker is late by as a rule, if that is known.
+    pub(crate) fn usual(&self) -> Option<Duration> {
+        self.measured().usual
+    }
+
+    /// Whether one more may wait here, which it then does.
+    pub(crate) fn may_wait(&self, now: Instant) -> bool {
+        let mut measured = self.measured();
+        let next = measured.next.max(now);
+        let may = next - now <= AHEAD;
+        if may {
+            measured.next = next + self.interval;
+        }
+        may
+    }
+
+    /// The broker was asked at `now_ms` to give a copy back at `back_ms`.
+    pub(crate) fn asked(&self, key: &Key, back_ms: i64, now_ms: i64) {
+        self.measured().asked(key, back_ms, now_ms);
+    }
+
+    /// These copies have come, whatever for, at `now_ms`.
+    pub(crate) fn came<'a>(&self, keys: impl Iterator<Item = &'a Key>, now_ms: i64) {
+        let mut measured = self.measured();
+        if measured.awaited.is_empty() {
+            return;
+        }
+        let mut learned = false;
+        for key in keys {
+            learned |= measured.came(key, now_ms);
+        }
+        if learned {
+            measured.usual = measured.learned();
+        }
+    }
+
+    fn measured(&self) -> MutexGuard<'_, Measured> {
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Measured {
+    fn asked(&mut self, key: &Key, back_ms: i64, now_ms: i64) {
+        if self.awaited.len() >= AWAITED {
+            self.awaited
+                .retain(|_, back_ms| now_ms - *back_ms <= HELD_UP_MS);
+        }
+        if self.awaited.len() >= AWAITED {
+            let last = self.awaited.iter().max_by_key(|(_, back_ms)| **back_ms);
+            match last.map(|(key, back_ms)| (key.clone(), *back_ms)) {
+                Some((last, last_ms)) if back_ms < last_ms => drop(self.awaited.remove(&last)),
+                _ => return,
+            }
+        }
+        self.awaited.insert(key.clone(), back_ms);
+    }
+
+    /// Whether something was learned from it.
+    fn came(&mut self, key: &Key, now_ms: i64) -> bool {
+        let Some(back_ms) = self.awaited.remove(key) else {
+            return false;
+        };
+        let late_ms = now_ms - back_ms;
+        if late_ms > HELD_UP_MS {
+            return false;
+        }
+        if self.late_ms.len() == REMEMBERED {
+            self.late_ms.pop_front();
+        }
+        self.late_ms.push_back(late_ms);
+        true
+    }
+
+    fn learned(&self) -> Option<Duration> {
+        if self.late_ms.len() < ENOUGH {
+            return None;
+        }
+        let mut late_ms: Vec<i64> = self.late_ms.iter().copied().collect();
+        let ninth_of_ten = (late_ms.len() - 1) * 9 / 10;
+        let (_, late_ms, _) = late_ms.select_nth_unstable(ninth_of_ten);
+        let usual = Duration::from_millis(u64::try_from(*late_ms).unwrap_or(0));
+        Some(usual.min(LONGEST_HEAD_START))
+    }
+}
+
+#[cfg(test)]
+mod tests;

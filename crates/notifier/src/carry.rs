@@ -140,7 +140,7 @@ impl Carrier {
                 Decision::SeeToLetter => return self.see_to_letter(parcel).await,
                 Decision::RecordBehind => return self.wait_for_the_record(parcel).await,
                 Decision::AfterTwin => return self.rest(parcel, self.lease).await,
-                Decision::NotDue(delay) => return self.rest_until_due(parcel, delay).await,
+                Decision::NotDue { due_ms } => return self.rest_until(parcel, due_ms).await,
                 Decision::Hold(delay) => return self.hold(parcel, delay).await,
                 Decision::Skip => return self.skip(parcel).await,
                 Decision::Park(reason) => return self.park(parcel, reason).await,
@@ -183,11 +183,7 @@ impl Carrier {
         let turn = stopping.run_until_cancelled(async {
             let wait = decide::remainder(due_ms, self.clock.now_ms());
             if !wait.is_zero() {
-                // At the door: who is not due takes no place from who is.
-                if let Some(busy) = line.lane.refuses(self.company()) {
-                    return Err(busy);
-                }
-                tokio::time::sleep(wait).await;
+                line.lane.until_due(wait, self.company()).await?;
             }
             line.lane.enter(self.company()).await?.turn().await
         });
@@ -238,7 +234,9 @@ impl Carrier {
                 decide::decide(&parcel.copy, row, Presence::Alone, self.rules(), now_ms)
             }
             // The store is down, which is told: nothing is rung that could not be recorded.
-            Err(_) => Decision::NotDue(self.lease),
+            Err(_) => Decision::NotDue {
+                due_ms: self.clock.now_ms() + service::clock::millis(self.lease),
+            },
         }
     }
 

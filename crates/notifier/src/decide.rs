@@ -66,8 +66,8 @@ pub(crate) enum Decision {
     RecordBehind,
     /// Let it come back after one lease: its twin will have decided by then.
     AfterTwin,
-    /// Not due: let it come back after this long.
-    NotDue(Duration),
+    /// Let it come back in time for when it is due.
+    NotDue { due_ms: i64 },
     /// The subscription's filter leaves it out: write that down, acknowledge.
     Skip,
     /// Its endpoint is paused: let it come back after this long, as it is.
@@ -188,7 +188,7 @@ pub(crate) fn decide(
     }
     let due_ms = row.and_then(|row| row.next_due_ms).unwrap_or(now_ms);
     if !waits_here(due_ms, rules, now_ms) {
-        return Decision::NotDue(remainder(due_ms, now_ms).min(rules.longest_deferral));
+        return Decision::NotDue { due_ms };
     }
     let (attempts, parks) = row.map_or((0, 0), |row| (row.attempts, row.parks));
     match copy.reading {

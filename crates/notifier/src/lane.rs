@@ -6,8 +6,7 @@
 //! open or its receiver asked for a pause; when its places are taken; when the wait would be longer
 //! than [`PATIENCE`] at the speed at which the lane moves; and, among other endpoints' messages, when
 //! it has its share of the permits that are left, half of which are not for lanes that stand. Who is
-//! turned away is parked for as long as
-//! [`Lane::put_away`] says: the broker and the record keep it, not this process.
+//! turned away is parked for as long as [`Lane::put_away`] says: the broker and the record keep it.
 
 mod bound;
 mod pace;
@@ -113,18 +112,25 @@ struct State {
     booked: Option<Instant>,
     /// Between the door and a turn.
     waiting: usize,
+    /// Before the door, because they are not due yet.
+    early: usize,
 }
 
-/// Counts its holder as waiting.
+/// Counts its holder, as one that waits or as one that has come early.
 #[derive(Debug)]
-struct Waiting(Arc<Mutex<State>>);
+struct Counted {
+    state: Arc<Mutex<State>>,
+    among: Among,
+}
+
+type Among = fn(&mut State) -> &mut usize;
 
 /// A place in a lane.
 #[derive(Debug)]
 pub(crate) struct Place {
     lane: Lane,
     place: Taken,
-    waiting: Waiting,
+    waiting: Counted,
 }
 
 /// The right to ring now. Dropped without a report, the attempt counts as not made.
@@ -149,6 +155,7 @@ impl Lane {
                 asleep: Asleep::new(now),
                 booked: None,
                 waiting: 0,
+                early: 0,
             })),
         }
     }
@@ -162,9 +169,17 @@ impl Lane {
         state.breaker.rule(limits.breaker, now);
     }
 
+    /// Waits before the door until it is due, unless it is better to come again. Who is not due takes no
+    /// place from who is, but counts towards the lane's share of the permits.
+    pub(crate) async fn until_due(&self, wait: Duration, company: Company) -> Result<(), Busy> {
+        let _early = self.count(company, |state| &mut state.early)?;
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
     /// A place, unless it is better to come again.
     pub(crate) async fn enter(&self, company: Company) -> Result<Place, Busy> {
-        let waiting = self.queue_up(company)?;
+        let waiting = self.count(company, |state| &mut state.waiting)?;
         let place = match company {
             Company::Alone => timeout(PATIENCE, self.places.take()).await.ok(),
             Company::Shared { .. } => self.places.try_take(),
@@ -181,14 +196,17 @@ impl Lane {
         self.busy(&mut self.state(), company)
     }
 
-    fn queue_up(&self, company: Company) -> Result<Waiting, Busy> {
+    fn count(&self, company: Company, among: Among) -> Result<Counted, Busy> {
         let mut state = self.state();
         if let Some(busy) = self.busy(&mut state, company) {
             return Err(busy);
         }
-        state.waiting += 1;
+        *among(&mut state) += 1;
         drop(state);
-        Ok(Waiting(self.state.clone()))
+        Ok(Counted {
+            state: self.state.clone(),
+            among,
+        })
     }
 
     fn busy(&self, state: &mut State, company: Company) -> Option<Busy> {
@@ -208,7 +226,7 @@ impl Lane {
                     true => all / FOR_WHAT_MOVES,
                     false => 0,
                 };
-                match self.places.taken() {
+                match self.places.taken() + state.early {
                     0 => free < all / NEVER_USED_UP,
                     taken => taken.saturating_mul(SHARE) >= free.saturating_sub(for_others),
                 }
@@ -306,10 +324,10 @@ impl State {
     }
 }
 
-impl Drop for Waiting {
+impl Drop for Counted {
     fn drop(&mut self) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.waiting -= 1;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        *(self.among)(&mut state) -= 1;
     }
 }
 

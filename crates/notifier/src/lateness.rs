@@ -24,14 +24,17 @@ const ENOUGH: usize = 8;
 /// The head start while nothing is known: by so much RocketMQ is late in the middle.
 const PRESUMED: Duration = Duration::from_secs(2);
 
-/// A copy that is later than this was held up by an outage or a backlog, or went to another process.
+/// A copy that is later than this was held up by an outage or a backlog.
 const HELD_UP_MS: i64 = 10_000;
+
+/// One that is earlier was given back for another reason: a broker's grain is a second.
+const OTHERWISE_MS: i64 = -2_000;
 
 /// The longest head start.
 const LONGEST_HEAD_START: Duration = Duration::from_secs(4);
 
 /// Of all permits, how many may be spent on waiting in a second, divided. None waits longer than five, so it
-/// is a sixth of them, a sixteenth of them at once.
+/// is less than a quarter of them, a sixteenth of them at once.
 const SPENT_A_SECOND: u32 = 32;
 
 /// How far ahead of an even spacing they may be spent.
@@ -45,12 +48,20 @@ pub(crate) struct Lateness {
     measured: Mutex<Measured>,
 }
 
+/// What the broker was asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    /// When the copy is due, as its row says. If that has moved, somebody else has had the copy.
+    pub due_ms: i64,
+    /// When it was to be back.
+    pub back_ms: i64,
+}
+
 #[derive(Debug)]
 struct Measured {
     /// When the next permit may be spent on waiting, evenly spaced.
     next: Instant,
-    /// When these were asked back for.
-    awaited: HashMap<Key, i64>,
+    awaited: HashMap<Key, Asked>,
     /// By how many milliseconds they were late; less than 0 if they were early. The newest at the back.
     late_ms: VecDeque<i64>,
     usual: Option<Duration>,
@@ -91,20 +102,20 @@ impl Lateness {
         may
     }
 
-    /// The broker was asked at `now_ms` to give a copy back at `back_ms`.
-    pub(crate) fn asked(&self, key: &Key, back_ms: i64, now_ms: i64) {
-        self.measured().asked(key, back_ms, now_ms);
+    /// The broker was asked at `now_ms` to give a copy back.
+    pub(crate) fn asked(&self, key: &Key, asked: Asked, now_ms: i64) {
+        self.measured().asked(key, asked, now_ms);
     }
 
-    /// These copies have come, whatever for, at `now_ms`.
-    pub(crate) fn came<'a>(&self, keys: impl Iterator<Item = &'a Key>, now_ms: i64) {
+    /// These copies, due then, have come at `now_ms`.
+    pub(crate) fn came<'a>(&self, copies: impl Iterator<Item = (&'a Key, i64)>, now_ms: i64) {
         let mut measured = self.measured();
         if measured.awaited.is_empty() {
             return;
         }
         let mut learned = false;
-        for key in keys {
-            learned |= measured.came(key, now_ms);
+        for (key, due_ms) in copies {
+            learned |= measured.came(key, due_ms, now_ms);
         }
         if learned {
             measured.usual = measured.learned();
@@ -117,28 +128,28 @@ impl Lateness {
 }
 
 impl Measured {
-    fn asked(&mut self, key: &Key, back_ms: i64, now_ms: i64) {
+    fn asked(&mut self, key: &Key, asked: Asked, now_ms: i64) {
         if self.awaited.len() >= AWAITED {
             self.awaited
-                .retain(|_, back_ms| now_ms - *back_ms <= HELD_UP_MS);
+                .retain(|_, asked| now_ms - asked.back_ms <= HELD_UP_MS);
         }
         if self.awaited.len() >= AWAITED {
-            let last = self.awaited.iter().max_by_key(|(_, back_ms)| **back_ms);
-            match last.map(|(key, back_ms)| (key.clone(), *back_ms)) {
-                Some((last, last_ms)) if back_ms < last_ms => drop(self.awaited.remove(&last)),
+            let last = self.awaited.iter().max_by_key(|(_, other)| other.back_ms);
+            match last.map(|(key, other)| (key.clone(), other.back_ms)) {
+                Some((last, back_ms)) if asked.back_ms < back_ms => self.awaited.remove(&last),
                 _ => return,
-            }
+            };
         }
-        self.awaited.insert(key.clone(), back_ms);
+        self.awaited.insert(key.clone(), asked);
     }
 
     /// Whether something was learned from it.
-    fn came(&mut self, key: &Key, now_ms: i64) -> bool {
-        let Some(back_ms) = self.awaited.remove(key) else {
+    fn came(&mut self, key: &Key, due_ms: i64, now_ms: i64) -> bool {
+        let Some(asked) = self.awaited.remove(key) else {
             return false;
         };
-        let late_ms = now_ms - back_ms;
-        if late_ms > HELD_UP_MS {
+        let late_ms = now_ms - asked.back_ms;
+        if asked.due_ms != due_ms || !(OTHERWISE_MS..=HELD_UP_MS).contains(&late_ms) {
             return false;
         }
         if self.late_ms.len() == REMEMBERED {

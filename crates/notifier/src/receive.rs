@@ -103,7 +103,7 @@ impl Receiver {
         let batch = self.set_malformed_aside(batch, &mut standings).await;
         let read_at = Instant::now();
         let now_ms = self.carrier.clock.now_ms();
-        self.measure(&batch, received_ms);
+        self.measure(&batch, &standings, received_ms);
         for mut parcel in batch {
             parcel.standing = standings.get(&parcel.copy.key).copied();
             parcel.read_at = read_at;
@@ -125,11 +125,20 @@ impl Receiver {
     }
 
     /// How late these came back, unless they had to wait for permits.
-    fn measure(&self, batch: &[Parcel], received_ms: i64) {
+    fn measure<'a>(
+        &self,
+        batch: &'a [Parcel],
+        standings: &HashMap<Key, Standing>,
+        received_ms: i64,
+    ) {
         let permits = &self.carrier.permits;
         if permits.free() > permits.all() / 2 {
-            let keys = batch.iter().map(|parcel| &parcel.copy.key);
-            self.carrier.lateness.came(keys, received_ms);
+            let due = |parcel: &'a Parcel| {
+                let due_ms = standings.get(&parcel.copy.key)?.next_due_ms?;
+                Some((&parcel.copy.key, due_ms))
+            };
+            let copies = batch.iter().filter_map(due);
+            self.carrier.lateness.came(copies, received_ms);
         }
     }
 

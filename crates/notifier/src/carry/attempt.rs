@@ -80,7 +80,10 @@ impl Carrier {
                 None
             }
         };
-        way.settled(&self.clock);
+        match &kept {
+            Some(_) => way.kept(&self.clock),
+            None => way.settled(&self.clock),
+        }
         if status == Some(gone::GONE) {
             Box::pin(self.mind_gone(&endpoint)).await;
         }

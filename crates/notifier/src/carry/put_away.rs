@@ -10,6 +10,7 @@ use crate::alarm;
 use crate::copy::Key;
 use crate::decide::{self, Decision, ParkReason, Rules};
 use crate::lane::{Busy, Lane};
+use crate::lateness::Asked;
 use crate::parking;
 use crate::record::entry::{Event, Moved};
 use crate::record::letters::Burial;
@@ -45,26 +46,30 @@ impl Carrier {
             head_start: self.lateness.usual().unwrap_or_default(),
             ..self.rules
         };
+        let may_stay = !parcel.delivery.lease_left().is_zero() && !self.shutdown.is_requested();
         let is_soon = decide::waits_here(next_due_ms, rules, now_ms);
-        if is_soon && self.lateness.may_wait(Instant::now()) {
+        if may_stay && is_soon && self.lateness.may_wait(Instant::now()) {
             return Some(parcel);
         }
-        let (key, delay) = (&parcel.copy.key, decide::remainder(next_due_ms, now_ms));
-        let delay = self.ask_early(key, delay);
+        let key = &parcel.copy.key;
+        let delay = self.ask_early(key, next_due_ms, now_ms);
         drop(parcel.hold);
         settle::next_rung(parcel.delivery, key, delay, &self.meters).await;
         None
     }
 
-    /// Back in time for what is due in so long; the record stays as it is.
-    pub(super) async fn rest_until_due(&self, parcel: Parcel, delay: Duration) {
-        let delay = self.ask_early(&parcel.copy.key, delay);
+    /// Back in time for when it is due; the record stays as it is.
+    pub(super) async fn rest_until(&self, parcel: Parcel, due_ms: i64) {
+        let delay = self.ask_early(&parcel.copy.key, due_ms, self.clock.now_ms());
         self.rest(parcel, delay).await;
     }
 
-    /// How long the broker is asked to keep a copy that is due in so long.
-    pub(super) fn ask_early(&self, key: &Key, delay: Duration) -> Duration {
-        let longest = self.rules.longest_deferral;
+    /// For how long the broker is asked to keep a copy that is due then.
+    fn ask_early(&self, key: &Key, due_ms: i64, now_ms: i64) -> Duration {
+        let (delay, longest) = (
+            decide::remainder(due_ms, now_ms),
+            self.rules.longest_deferral,
+        );
         if delay > longest {
             // It will be asked for again.
             return longest;
@@ -73,9 +78,9 @@ impl Carrier {
             true => delay.saturating_sub(self.lateness.head_start()),
             false => delay,
         };
-        let now_ms = self.clock.now_ms();
         let back_ms = now_ms.saturating_add(service::clock::millis(delay));
-        self.lateness.asked(key, back_ms, now_ms);
+        let asked = Asked { due_ms, back_ms };
+        self.lateness.asked(key, asked, now_ms);
         delay
     }
 
@@ -169,6 +174,11 @@ impl Carrier {
         let now_ms = self.clock.now_ms();
         let (event, step) = match away {
             Away::Parked(reason, step) | Away::Unread(reason, step) => {
+                // It may have come early: to be parked makes nothing due sooner.
+                let due_ms = parcel.standing.and_then(|row| row.next_due_ms);
+                let left =
+                    due_ms.map_or(Duration::ZERO, |due_ms| decide::remainder(due_ms, now_ms));
+                let step = step.max(left);
                 let step_ms = service::clock::millis(step);
                 let event = Event::Parked {
                     reason,

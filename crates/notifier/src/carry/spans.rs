@@ -64,6 +64,11 @@ impl Way {
         std::mem::replace(&mut self.step, settle).ended(|| clock.now_ms());
     }
 
+    /// It stays here for its next attempt: the broker is told nothing.
+    pub(super) fn kept(self, clock: &Clock) {
+        self.receive.ended(|| clock.now_ms());
+    }
+
     /// The broker was told, or will find out.
     pub(super) fn settled(self, clock: &Clock) {
         self.step.ended(|| clock.now_ms());

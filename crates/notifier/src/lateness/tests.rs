@@ -2,6 +2,7 @@ use super::*;
 use crate::copy::tests::copy;
 
 const NOW: i64 = 1_700_000_000_000;
+const DUE: i64 = NOW + 7_000;
 
 fn key(number: usize) -> Key {
     let tx_no = format!("0198f3c2-7a41-7c10-9b1e-{number:012x}");
@@ -20,9 +21,21 @@ fn measured(late_ms: impl IntoIterator<Item = i64>) -> Lateness {
 
 fn learn(lateness: &Lateness, late_ms: impl IntoIterator<Item = i64>) {
     for (number, late_ms) in late_ms.into_iter().enumerate() {
-        lateness.asked(&key(number), NOW + 5_000, NOW);
-        lateness.came([&key(number)].into_iter(), NOW + 5_000 + late_ms);
+        ask(lateness, number, NOW + 5_000, NOW);
+        come(lateness, number, DUE, NOW + 5_000 + late_ms);
     }
+}
+
+fn ask(lateness: &Lateness, number: usize, back_ms: i64, now_ms: i64) {
+    let asked = Asked {
+        due_ms: DUE,
+        back_ms,
+    };
+    lateness.asked(&key(number), asked, now_ms);
+}
+
+fn come(lateness: &Lateness, number: usize, due_ms: i64, now_ms: i64) {
+    lateness.came([(&key(number), due_ms)].into_iter(), now_ms);
 }
 
 fn head_start_ms(lateness: &Lateness) -> u128 {
@@ -79,11 +92,25 @@ fn another_broker_is_learned_anew() {
 #[test]
 fn what_nobody_asked_for_is_no_measurement() {
     let lateness = Lateness::new(1024);
-    let keys: Vec<Key> = (0..20).map(key).collect();
-    lateness.came(keys.iter(), NOW);
-    lateness.asked(&key(20), NOW, NOW);
-    lateness.came(keys.iter(), NOW + 2_000);
+    come(&lateness, 0, DUE, NOW);
+    ask(&lateness, 1, NOW, NOW);
+    come(&lateness, 0, DUE, NOW + 2_000);
     assert!(lateness.measured().late_ms.is_empty());
+}
+
+#[test]
+fn what_somebody_else_has_had_meanwhile_is_no_measurement() {
+    let lateness = Lateness::new(1024);
+    ask(&lateness, 0, NOW, NOW);
+    come(&lateness, 0, DUE + 1, NOW + 2_000);
+    come(&lateness, 0, DUE, NOW + 2_000);
+    assert!(lateness.measured().late_ms.is_empty());
+}
+
+#[test]
+fn what_came_long_before_it_was_asked_for_came_for_another_reason() {
+    let lateness = measured([OTHERWISE_MS - 1; 20]);
+    assert_eq!(lateness.usual(), None);
 }
 
 #[test]
@@ -91,13 +118,13 @@ fn of_too_many_the_soonest_are_awaited() {
     let lateness = Lateness::new(1024);
     for number in 0..AWAITED * 2 {
         let back_ms = NOW + 7_200_000 - i64::try_from(number).unwrap();
-        lateness.asked(&key(number), back_ms, NOW);
+        ask(&lateness, number, back_ms, NOW);
     }
     let awaits = |number| lateness.measured().awaited.contains_key(&key(number));
     assert_eq!(lateness.measured().awaited.len(), AWAITED);
     assert!(!awaits(AWAITED - 1));
     assert!(awaits(AWAITED));
-    lateness.asked(&key(0), NOW + 7_200_001, NOW);
+    ask(&lateness, 0, NOW + 7_200_001, NOW);
     assert!(!awaits(0), "later than all");
 }
 
@@ -105,9 +132,9 @@ fn of_too_many_the_soonest_are_awaited() {
 fn those_that_never_came_back_make_room() {
     let lateness = Lateness::new(1024);
     for number in 0..AWAITED {
-        lateness.asked(&key(number), NOW, NOW);
+        ask(&lateness, number, NOW, NOW);
     }
     let now_ms = NOW + HELD_UP_MS + 1;
-    lateness.asked(&key(AWAITED), now_ms + 3_600_000, now_ms);
+    ask(&lateness, AWAITED, now_ms + 3_600_000, now_ms);
     assert_eq!(lateness.measured().awaited.len(), 1);
 }

@@ -83,7 +83,7 @@ impl Meters {
             Decision::SeeToLetter => 5,
             Decision::RecordBehind => 6,
             Decision::AfterTwin => 7,
-            Decision::NotDue(_) => 8,
+            Decision::NotDue { .. } => 8,
             Decision::Hold(_) => 9,
             Decision::Skip => 10,
         };

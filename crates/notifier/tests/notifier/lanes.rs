@@ -224,6 +224,34 @@ async fn two_groups_that_name_one_endpoint_share_its_lane() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_comes_early_to_a_closed_lane_is_not_rung_before_it_is_due() {
+    const RUNG: Duration = Duration::from_secs(6);
+    // The broker is asked for it two seconds before it is due, and the probe is made before that.
+    const SHUT: Duration = Duration::from_millis(4_500);
+    let world = World::new().await;
+    world
+        .receiver
+        .script(|_, before| Behaviour::Answer(if before == 0 { 500 } else { 200 }));
+    let mut config = world.config();
+    config.notifier.permits = 1024;
+    config.endpoints[0].ladder = Some("6s".parse().unwrap());
+    config.endpoints[0].breaker = BreakerConfig::On(BreakerRule {
+        failures: 2,
+        first: SHUT,
+        longest: SHUT,
+    });
+    let notifier = Running::start(config).await;
+    let both = [world.transfer().await, world.transfer().await];
+    for tx_no in both {
+        notifier.until(tx_no, "delivered").await;
+        let calls = world.receiver.calls_of(tx_no);
+        let rung = calls[1].at - calls[0].at;
+        assert!(rung >= RUNG, "early: {rung:?}");
+    }
+    notifier.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_closed_lane_keeps_out_is_put_away_only_if_its_record_says_that_it_waits() {
     let world = World::new().await;
     let mut config = world.config();

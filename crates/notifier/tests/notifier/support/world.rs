@@ -32,7 +32,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Groups `bank2` and `other`, with a ladder of two rungs of one second.
+    /// Groups `bank2` and `other`, with a ladder of two rungs of 1.2 seconds.
     pub(crate) async fn new() -> Self {
         Self::with_redeliveries(1000).await
     }

@@ -183,6 +183,8 @@ impl Carrier {
         let turn = stopping.run_until_cancelled(async {
             let wait = decide::remainder(due_ms, self.clock.now_ms());
             if !wait.is_zero() {
+                // The end of the attempt before was cut off to a millisecond.
+                let wait = wait + Duration::from_millis(1);
                 line.lane.until_due(wait, self.company()).await?;
             }
             line.lane.enter(self.company()).await?.turn().await

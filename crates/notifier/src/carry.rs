@@ -67,7 +67,6 @@ pub(crate) struct Carrier {
     pub ladders: Ladders,
     pub ringer: Ringer,
     pub record: Record,
-    /// Without the head start: see [`Carrier::rules`].
     pub rules: Rules,
     pub lateness: Lateness,
     pub permits: Permits,
@@ -98,6 +97,8 @@ enum Reached {
     Instead(Decision),
     /// Nowhere: the lane takes nothing now.
     Busy(Busy),
+    /// Back to the broker until it is due: too much waits for that.
+    TooEarly,
     /// The lease is lost: the copy comes back by itself.
     LeaseLost,
     /// The process is stopping: the copy goes back unrung.
@@ -164,6 +165,10 @@ impl Carrier {
                 Reached::Busy(busy) => {
                     return self.turned_away(&line.lane, parcel, busy).await;
                 }
+                Reached::TooEarly => {
+                    let left = decide::remainder(due_ms, self.clock.now_ms());
+                    return self.rest(parcel, left).await;
+                }
                 Reached::LeaseLost => return,
                 // Back to the broker as it came, for whoever runs next.
                 Reached::Stopping => return self.rest(parcel, Duration::ZERO).await,
@@ -183,14 +188,19 @@ impl Carrier {
         let turn = stopping.run_until_cancelled(async {
             let wait = decide::remainder(due_ms, self.clock.now_ms());
             if !wait.is_zero() {
-                // The end of the attempt before was cut off to a millisecond.
-                let wait = wait + Duration::from_millis(1);
-                line.lane.until_due(wait, self.company()).await?;
+                // The attempt before began and took what was cut off to milliseconds.
+                let wait = wait + Duration::from_millis(2);
+                match line.lane.until_due(wait, self.company()).await {
+                    Err(Busy::Full) => return Ok(None),
+                    waited => waited?,
+                }
             }
-            line.lane.enter(self.company()).await?.turn().await
+            let place = line.lane.enter(self.company()).await?;
+            place.turn().await.map(Some)
         });
         let turn = match turn.await {
-            Some(Ok(turn)) => turn,
+            Some(Ok(Some(turn))) => turn,
+            Some(Ok(None)) => return Reached::TooEarly,
             Some(Err(busy)) => return Reached::Busy(busy),
             None => return Reached::Stopping,
         };
@@ -204,7 +214,8 @@ impl Carrier {
         if parcel.read_at.elapsed() < FRESH {
             return Reached::Turn { turn, number, open };
         }
-        match self.decide_again(parcel).await {
+        let lease_on_ms = self.clock.now_ms() + service::clock::millis(self.lease);
+        match self.decide_again(parcel, lease_on_ms).await {
             Decision::Ring {
                 number,
                 not_before_ms,
@@ -224,8 +235,9 @@ impl Carrier {
         }
     }
 
-    /// Reads the record anew and decides by it.
-    async fn decide_again(&self, parcel: &mut Parcel) -> Decision {
+    /// Reads the record anew and decides by it. With the store down, which is told, it goes back until
+    /// `otherwise_ms`: nothing is rung that could not be recorded.
+    async fn decide_again(&self, parcel: &mut Parcel, otherwise_ms: i64) -> Decision {
         let key = parcel.copy.key.clone();
         match self.record.read(std::slice::from_ref(&key)).await {
             Ok(standings) => {
@@ -233,20 +245,11 @@ impl Carrier {
                 parcel.read_at = Instant::now();
                 let now_ms = self.clock.now_ms();
                 let row = parcel.standing.as_ref();
-                decide::decide(&parcel.copy, row, Presence::Alone, self.rules(), now_ms)
+                decide::decide(&parcel.copy, row, Presence::Alone, self.rules, now_ms)
             }
-            // The store is down, which is told: nothing is rung that could not be recorded.
             Err(_) => Decision::NotDue {
-                due_ms: self.clock.now_ms() + service::clock::millis(self.lease),
+                due_ms: otherwise_ms,
             },
-        }
-    }
-
-    /// What a decision needs, as it is now.
-    pub(crate) fn rules(&self) -> Rules {
-        Rules {
-            head_start: self.lateness.head_start(),
-            ..self.rules
         }
     }
 

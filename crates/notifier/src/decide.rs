@@ -10,6 +10,7 @@ use std::time::Duration;
 use notification::{DeadReason, NotificationState};
 
 use crate::copy::{Copy, Reading};
+use crate::lateness::LONGEST_HEAD_START;
 use crate::parking;
 
 /// Where a notification stands, as the record says.
@@ -49,8 +50,6 @@ pub(crate) struct Rules {
     pub crashes_workers_after: u32,
     /// See [`crate::Settings::longest_deferral`]. A longer rest is deferred again when it is over.
     pub longest_deferral: Duration,
-    /// By how much earlier than due the broker is asked for a copy: see [`crate::lateness`].
-    pub head_start: Duration,
 }
 
 /// What to do with a copy.
@@ -80,7 +79,7 @@ pub(crate) enum Decision {
     Ring {
         /// 1 for the first attempt of a generation.
         number: u32,
-        /// So near that it [waits here](waits_here).
+        /// So near that it waits here.
         not_before_ms: i64,
     },
 }
@@ -154,7 +153,10 @@ impl ParkReason {
 }
 
 /// The broker's grain is too coarse for what is due within this long.
-const SOON: Duration = Duration::from_secs(1);
+pub(crate) const SOON: Duration = Duration::from_secs(1);
+
+/// What is due within this long has come early as it was asked to, be it by another process, and waits here.
+const EARLY: Duration = SOON.saturating_add(LONGEST_HEAD_START);
 
 /// Decides about one copy, given the record's row and the time.
 pub(crate) fn decide(
@@ -187,7 +189,7 @@ pub(crate) fn decide(
         return Decision::AfterTwin;
     }
     let due_ms = row.and_then(|row| row.next_due_ms).unwrap_or(now_ms);
-    if !waits_here(due_ms, rules, now_ms) {
+    if remainder(due_ms, now_ms) > EARLY {
         return Decision::NotDue { due_ms };
     }
     let (attempts, parks) = row.map_or((0, 0), |row| (row.attempts, row.parks));
@@ -204,12 +206,6 @@ pub(crate) fn decide(
             not_before_ms: due_ms,
         },
     }
-}
-
-/// Whether what is due then waits in this process until it is: the broker would give it back too late,
-/// or has given it back as early as it was asked to.
-pub(crate) fn waits_here(due_ms: i64, rules: Rules, now_ms: i64) -> bool {
-    remainder(due_ms, now_ms) <= SOON + rules.head_start
 }
 
 /// Parks, unless its parks have used up their time.

@@ -116,14 +116,18 @@ struct State {
     early: usize,
 }
 
-/// Counts its holder, as one that waits or as one that has come early.
-#[derive(Debug)]
-struct Counted {
-    state: Arc<Mutex<State>>,
-    among: Among,
+/// Where a copy waits.
+#[derive(Debug, Clone, Copy)]
+enum At {
+    /// Until it is due.
+    Door,
+    /// For its turn.
+    Queue,
 }
 
-type Among = fn(&mut State) -> &mut usize;
+/// Counts its holder there.
+#[derive(Debug)]
+struct Counted(Arc<Mutex<State>>, At);
 
 /// A place in a lane.
 #[derive(Debug)]
@@ -172,14 +176,14 @@ impl Lane {
     /// Waits before the door until it is due, unless it is better to come again. Who is not due takes no
     /// place from who is, but counts towards the lane's share of the permits.
     pub(crate) async fn until_due(&self, wait: Duration, company: Company) -> Result<(), Busy> {
-        let _early = self.count(company, |state| &mut state.early)?;
+        let _early = self.count(company, At::Door)?;
         tokio::time::sleep(wait).await;
         Ok(())
     }
 
     /// A place, unless it is better to come again.
     pub(crate) async fn enter(&self, company: Company) -> Result<Place, Busy> {
-        let waiting = self.count(company, |state| &mut state.waiting)?;
+        let waiting = self.count(company, At::Queue)?;
         let place = match company {
             Company::Alone => timeout(PATIENCE, self.places.take()).await.ok(),
             Company::Shared { .. } => self.places.try_take(),
@@ -193,23 +197,20 @@ impl Lane {
 
     /// Why it would turn a copy away at this moment, if it would.
     pub(crate) fn refuses(&self, company: Company) -> Option<Busy> {
-        self.busy(&mut self.state(), company)
+        self.busy(&mut self.state(), company, At::Queue)
     }
 
-    fn count(&self, company: Company, among: Among) -> Result<Counted, Busy> {
+    fn count(&self, company: Company, at: At) -> Result<Counted, Busy> {
         let mut state = self.state();
-        if let Some(busy) = self.busy(&mut state, company) {
+        if let Some(busy) = self.busy(&mut state, company, at) {
             return Err(busy);
         }
-        *among(&mut state) += 1;
+        *state.count(at) += 1;
         drop(state);
-        Ok(Counted {
-            state: self.state.clone(),
-            among,
-        })
+        Ok(Counted(self.state.clone(), at))
     }
 
-    fn busy(&self, state: &mut State, company: Company) -> Option<Busy> {
+    fn busy(&self, state: &mut State, company: Company, at: At) -> Option<Busy> {
         let now = Instant::now();
         let turns = self.turns.all();
         if let Some(shut) = state.breaker.shut(now) {
@@ -226,7 +227,12 @@ impl Lane {
                     true => all / FOR_WHAT_MOVES,
                     false => 0,
                 };
-                match self.places.taken() + state.early {
+                // Who is due is kept out by no one that is not.
+                let early = match at {
+                    At::Door => state.early,
+                    At::Queue => 0,
+                };
+                match self.places.taken() + early {
                     0 => free < all / NEVER_USED_UP,
                     taken => taken.saturating_mul(SHARE) >= free.saturating_sub(for_others),
                 }
@@ -315,6 +321,13 @@ impl Lane {
 }
 
 impl State {
+    fn count(&mut self, at: At) -> &mut usize {
+        match at {
+            At::Door => &mut self.early,
+            At::Queue => &mut self.waiting,
+        }
+    }
+
     /// Attempts a second.
     fn moves(&self, turns: usize, now: Instant) -> f64 {
         let pace = self.pace.moves(turns, now);
@@ -326,8 +339,8 @@ impl State {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        *(self.among)(&mut state) -= 1;
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *state.count(self.1) -= 1;
     }
 }
 

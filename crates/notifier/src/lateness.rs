@@ -3,7 +3,7 @@
 //! Apache RocketMQ gives a deferred copy back up to four seconds late, the embedded broker some
 //! milliseconds. A copy is therefore asked for by as much earlier as nine of ten are late, and waits here
 //! for what it comes too early by; one that is due before the broker would give it back is not given away.
-//! What waits here holds a permit, so only so many a second may. What is measured are copies that this
+//! What waits here holds a permit, so only so many a second are asked for early. What is measured are copies that this
 //! process asked for by itself: the broker does not say what it was asked.
 
 use std::collections::{HashMap, VecDeque};
@@ -31,19 +31,19 @@ const HELD_UP_MS: i64 = 10_000;
 const OTHERWISE_MS: i64 = -2_000;
 
 /// The longest head start.
-const LONGEST_HEAD_START: Duration = Duration::from_secs(4);
+pub(crate) const LONGEST_HEAD_START: Duration = Duration::from_secs(4);
 
-/// Of all permits, how many may be spent on waiting in a second, divided. None waits longer than five, so it
-/// is less than a quarter of them, a sixteenth of them at once.
+/// Of all permits, how many copies may be asked for early or kept in a second, divided. None waits longer
+/// than five, so as a rule that takes less than a quarter of them.
 const SPENT_A_SECOND: u32 = 32;
 
-/// How far ahead of an even spacing they may be spent.
+/// How far ahead of an even spacing they may be.
 const AHEAD: Duration = Duration::from_secs(2);
 
 /// A group's; each process measures for itself.
 #[derive(Debug)]
 pub(crate) struct Lateness {
-    /// Between two permits that are spent on waiting.
+    /// Between two that may wait.
     interval: Duration,
     measured: Mutex<Measured>,
 }
@@ -59,7 +59,7 @@ pub(crate) struct Asked {
 
 #[derive(Debug)]
 struct Measured {
-    /// When the next permit may be spent on waiting, evenly spaced.
+    /// When the next may, evenly spaced.
     next: Instant,
     awaited: HashMap<Key, Asked>,
     /// By how many milliseconds they were late; less than 0 if they were early. The newest at the back.
@@ -91,7 +91,7 @@ impl Lateness {
         self.measured().usual
     }
 
-    /// Whether one more may wait here, which it then does.
+    /// Whether one more may be asked for early or kept, which it then is.
     pub(crate) fn may_wait(&self, now: Instant) -> bool {
         let mut measured = self.measured();
         let next = measured.next.max(now);

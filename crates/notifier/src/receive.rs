@@ -112,7 +112,7 @@ impl Receiver {
                 Some(_) => Presence::Alone,
                 None => Presence::Twin,
             };
-            let (row, rules) = (parcel.standing.as_ref(), self.carrier.rules());
+            let (row, rules) = (parcel.standing.as_ref(), self.carrier.rules);
             let decision = decide::decide(&parcel.copy, row, presence, rules, now_ms);
             let carrier = self.carrier.clone();
             self.tasks.spawn(async move {

@@ -74,7 +74,10 @@ impl Carrier {
                 self.acknowledge(parcel).await;
                 None
             }
-            Then::Again { next_due_ms } => self.keep_or_give_back(parcel, next_due_ms).await,
+            Then::Again { next_due_ms } => {
+                let kept = self.keep_or_give_back(parcel, next_due_ms).await;
+                kept.map(|parcel| (parcel, next_due_ms))
+            }
             Then::Dead(reason) => {
                 self.bury(parcel, moved, reason).await;
                 None
@@ -87,9 +90,9 @@ impl Carrier {
         if status == Some(gone::GONE) {
             Box::pin(self.mind_gone(&endpoint)).await;
         }
-        let mut parcel = kept?;
+        let (mut parcel, next_due_ms) = kept?;
         parcel.received_ms = self.clock.now_ms();
-        let decision = self.decide_again(&mut parcel).await;
+        let decision = self.decide_again(&mut parcel, next_due_ms).await;
         Some((parcel, decision))
     }
 

@@ -8,7 +8,7 @@ use super::shelf::Away;
 use super::{Carrier, Parcel, millis};
 use crate::alarm;
 use crate::copy::Key;
-use crate::decide::{self, Decision, ParkReason, Rules};
+use crate::decide::{self, Decision, ParkReason};
 use crate::lane::{Busy, Lane};
 use crate::lateness::Asked;
 use crate::parking;
@@ -41,13 +41,10 @@ impl Carrier {
         next_due_ms: i64,
     ) -> Option<Parcel> {
         let now_ms = self.clock.now_ms();
-        let rules = Rules {
-            // No guess: a broker that is punctual is to have what it can have.
-            head_start: self.lateness.usual().unwrap_or_default(),
-            ..self.rules
-        };
         let may_stay = !parcel.delivery.lease_left().is_zero() && !self.shutdown.is_requested();
-        let is_soon = decide::waits_here(next_due_ms, rules, now_ms);
+        // No guess: a broker that is punctual is to have what it can have.
+        let late = self.lateness.usual().unwrap_or_default();
+        let is_soon = decide::remainder(next_due_ms, now_ms) <= decide::SOON + late;
         if may_stay && is_soon && self.lateness.may_wait(Instant::now()) {
             return Some(parcel);
         }
@@ -70,13 +67,14 @@ impl Carrier {
             decide::remainder(due_ms, now_ms),
             self.rules.longest_deferral,
         );
-        if delay > longest {
+        let early = delay.saturating_sub(self.lateness.head_start());
+        if early > longest {
             // It will be asked for again.
             return longest;
         }
         let delay = match self.lateness.may_wait(Instant::now()) {
-            true => delay.saturating_sub(self.lateness.head_start()),
-            false => delay,
+            true => early,
+            false => delay.min(longest),
         };
         let back_ms = now_ms.saturating_add(service::clock::millis(delay));
         let asked = Asked { due_ms, back_ms };

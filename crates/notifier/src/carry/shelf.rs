@@ -180,7 +180,7 @@ impl Carrier {
         parcel.standing = row;
         parcel.read_at = Instant::now();
         let (now_ms, row) = (self.clock.now_ms(), row.as_ref());
-        let decision = decide::decide(&parcel.copy, row, Presence::Alone, self.rules(), now_ms);
+        let decision = decide::decide(&parcel.copy, row, Presence::Alone, self.rules, now_ms);
         let decision = match decision {
             Decision::Ring { .. } => decide::park(reason, row),
             other => other,

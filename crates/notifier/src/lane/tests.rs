@@ -50,6 +50,31 @@ fn sleepers() -> Sleepers {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_not_due_counts_towards_the_share_and_keeps_nobody_out_who_is() {
+    let lane = Lane::new(LIMITS);
+    let few = Company::Shared { free: 8, all: 8 };
+    let until_due = || Box::pin(lane.until_due(Duration::from_secs(3), few));
+    let mut early = Vec::new();
+    let busy = loop {
+        let mut wait = until_due();
+        match wait.as_mut().now_or_never() {
+            None => early.push(wait),
+            Some(ended) => break ended.unwrap_err(),
+        }
+    };
+    assert_eq!(busy, Busy::Full);
+    assert!((1..=2).contains(&early.len()), "a quarter: {}", early.len());
+    assert_eq!(lane.view().waiting, 0);
+    drop(lane.enter(few).await.unwrap());
+    // Whether they are due or are cut off, they count no more.
+    early.truncate(1);
+    early.remove(0).await.unwrap();
+    assert!(until_due().now_or_never().is_none());
+    drop(early);
+    assert!(until_due().now_or_never().is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_full_lane_turns_others_messages_away_at_once() {
     let lane = Lane::new(LIMITS);
     let _ringing = (ring(&lane).await, ring(&lane).await);

@@ -161,7 +161,6 @@ impl Notifier {
                     rules: Rules {
                         crashes_workers_after: config.notifier.crashes_workers_after,
                         longest_deferral: config.notifier.longest_deferral,
-                        head_start: Duration::ZERO,
                     },
                     lateness: Lateness::new(config.notifier.permits),
                     permits,

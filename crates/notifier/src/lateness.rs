@@ -3,8 +3,8 @@
 //! Apache RocketMQ gives a deferred copy back up to four seconds late, the embedded broker some
 //! milliseconds. A copy is therefore asked for by as much earlier as nine of ten are late, and waits here
 //! for what it comes too early by; one that is due before the broker would give it back is not given away.
-//! What waits here holds a permit, so only so many a second are asked for early. What is measured are copies that this
-//! process asked for by itself: the broker does not say what it was asked.
+//! What waits here holds a permit, so only so many a second are asked for early. What is measured are
+//! copies that this process asked for by itself: the broker does not say what it was asked.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -63,10 +63,8 @@ impl Carrier {
 
     /// For how long the broker is asked to keep a copy that is due then.
     fn ask_early(&self, key: &Key, due_ms: i64, now_ms: i64) -> Duration {
-        let (delay, longest) = (
-            decide::remainder(due_ms, now_ms),
-            self.rules.longest_deferral,
-        );
+        let delay = decide::remainder(due_ms, now_ms);
+        let longest = self.rules.longest_deferral;
         let early = delay.saturating_sub(self.lateness.head_start());
         if early > longest {
             // It will be asked for again.
@@ -174,9 +172,7 @@ impl Carrier {
             Away::Parked(reason, step) | Away::Unread(reason, step) => {
                 // It may have come early: to be parked makes nothing due sooner.
                 let due_ms = parcel.standing.and_then(|row| row.next_due_ms);
-                let left =
-                    due_ms.map_or(Duration::ZERO, |due_ms| decide::remainder(due_ms, now_ms));
-                let step = step.max(left);
+                let step = step.max(decide::remainder(due_ms.unwrap_or(now_ms), now_ms));
                 let step_ms = service::clock::millis(step);
                 let event = Event::Parked {
                     reason,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use notifier::Config;
+
 use crate::support::{
     Behaviour, Proxy, Running, World, alarms, eventually, listen, reach, subscription,
 };
@@ -101,18 +103,25 @@ async fn of_two_copies_at_once_one_rings_and_the_other_waits_for_its_record() {
     notifier.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_rung_longer_than_the_broker_hides_a_message_is_deferred_again_and_again() {
+/// A receiver that refuses each notification so often before it takes it, a proxy before the broker, and a
+/// configuration that reaches the broker through it and climbs this ladder.
+async fn refusing(times: usize, ladder: &str) -> (World, Proxy, Config) {
     let world = World::new().await;
     let proxy = Proxy::before(world.broker.address()).await;
     world
         .receiver
-        .script(|_, before| Behaviour::Answer(if before == 0 { 500 } else { 200 }));
+        .script(move |_, before| Behaviour::Answer(if before < times { 500 } else { 200 }));
     let mut config = world.config();
     config.broker = reach(&proxy.address());
+    config.endpoints[0].ladder = Some(ladder.parse().unwrap());
+    (world, proxy, config)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rung_longer_than_the_broker_hides_a_message_is_deferred_again_and_again() {
+    let (world, proxy, mut config) = refusing(1, "10s").await;
     // In place of twelve hours.
     config.notifier.longest_deferral = Duration::from_secs(1);
-    config.endpoints[0].ladder = Some("10s".parse().unwrap());
     let notifier = Running::start(config).await;
     let tx_no = world.transfer().await;
     let view = notifier.until(tx_no, "delivered").await;
@@ -130,15 +139,8 @@ async fn a_rung_longer_than_the_broker_hides_a_message_is_deferred_again_and_aga
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_broker_would_give_back_too_late_is_not_given_to_it() {
-    let world = World::new().await;
-    let proxy = Proxy::before(world.broker.address()).await;
-    world
-        .receiver
-        .script(|_, before| Behaviour::Answer(if before < 2 { 500 } else { 200 }));
-    let mut config = world.config();
-    config.broker = reach(&proxy.address());
+    let (world, proxy, mut config) = refusing(2, "300ms,700ms").await;
     config.notifier.permits = 1024;
-    config.endpoints[0].ladder = Some("300ms,700ms".parse().unwrap());
     let notifier = Running::start(config).await;
     let tx_no = world.transfer().await;
     let view = notifier.until(tx_no, "delivered").await;
@@ -160,16 +162,9 @@ async fn a_broker_that_is_late_is_asked_for_it_earlier_and_nothing_is_rung_early
     const RUNG: Duration = Duration::from_secs(6);
     // Two of its seconds are presumed.
     const UNKNOWN: Duration = Duration::from_millis(1_400);
-    let world = World::new().await;
-    let proxy = Proxy::before(world.broker.address()).await;
+    let (world, proxy, mut config) = refusing(2, "6s,6s").await;
     proxy.give_back_late(LATE);
-    world
-        .receiver
-        .script(|_, before| Behaviour::Answer(if before < 2 { 500 } else { 200 }));
-    let mut config = world.config();
-    config.broker = reach(&proxy.address());
     config.notifier.permits = 1024;
-    config.endpoints[0].ladder = Some("6s,6s".parse().unwrap());
     let notifier = Running::start(config).await;
     let mut all = Vec::new();
     for _ in 0..12 {
